@@ -1,0 +1,99 @@
+/**
+ * The Crypto port: every primitive the protocol composes, as synchronous pure functions.
+ *
+ * The protocol never picks an implementation: an adapter arrives as an argument (`createNobleCrypto`
+ * here, `createNativeCrypto` in src-platform) and both must pass the same fixtures. Randomness and
+ * time are not part of it; they arrive as arguments of their own.
+ */
+
+/** Ciphertext followed by its 16-byte tag. */
+export type Sealed = Uint8Array
+
+export interface KemKeyPair {
+  /** 1,184 bytes. */
+  publicKey: Uint8Array
+  /** 2,400 bytes. */
+  secretKey: Uint8Array
+}
+
+export interface Crypto {
+  readonly name: string
+  /** 32 bytes. */
+  sha256(data: Uint8Array): Uint8Array
+  /** RFC 2104 with SHA-256; 32 bytes. */
+  hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array
+  /** RFC 5869 extract and expand; `length` in bytes, at most 8,160. */
+  hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array
+
+  /** RFC 8032; `secret` is the 32-byte seed. */
+  ed25519PublicKey(secret: Uint8Array): Uint8Array
+  ed25519Sign(secret: Uint8Array, message: Uint8Array): Uint8Array
+  /** Cofactorless (Encoding §1): bytewise comparison of R. Malformed input is `false`, never a throw. */
+  ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  /** Canonical encoding, not of small order, torsion-free. Asked once, when a key is admitted. */
+  ed25519IsAdmissible(publicKey: Uint8Array): boolean
+
+  /** RFC 7748; `secret` is 32 bytes, clamped by the function. */
+  x25519PublicKey(secret: Uint8Array): Uint8Array
+  /** Throws `CryptoError('low_order')` where the shared secret is all zero. */
+  x25519(secret: Uint8Array, publicKey: Uint8Array): Uint8Array
+
+  /** RFC 8439; 32-byte key, 12-byte nonce. */
+  chacha20Poly1305Seal(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    ad: Uint8Array,
+  ): Sealed
+  /** `null` where the tag does not verify or the input is too short. */
+  chacha20Poly1305Open(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    sealed: Sealed,
+    ad: Uint8Array,
+  ): Uint8Array | null
+  /** 32-byte key, 24-byte nonce. */
+  xchacha20Poly1305Seal(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    ad: Uint8Array,
+  ): Sealed
+  xchacha20Poly1305Open(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    sealed: Sealed,
+    ad: Uint8Array,
+  ): Uint8Array | null
+  /** NIST SP 800-38D; 32-byte key, 12-byte nonce. */
+  aes256GcmSeal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, ad: Uint8Array): Sealed
+  aes256GcmOpen(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    sealed: Sealed,
+    ad: Uint8Array,
+  ): Uint8Array | null
+
+  /** FIPS 203 from a 64-byte seed (d ‖ z). */
+  mlKem768KeyPair(seed: Uint8Array): KemKeyPair
+  /** `seed` is the 32-byte message m of FIPS 203. */
+  mlKem768Encapsulate(
+    publicKey: Uint8Array,
+    seed: Uint8Array,
+  ): { ciphertext: Uint8Array; sharedSecret: Uint8Array }
+  mlKem768Decapsulate(secretKey: Uint8Array, ciphertext: Uint8Array): Uint8Array
+
+  /** Constant-time comparison; `false` for unequal lengths. */
+  equal(a: Uint8Array, b: Uint8Array): boolean
+}
+
+export type CryptoErrorCode = 'low_order' | 'bad_length' | 'bad_key' | 'self_test_failed'
+
+export class CryptoError extends Error {
+  override readonly name = 'CryptoError'
+  readonly code: CryptoErrorCode
+  constructor(code: CryptoErrorCode) {
+    super(`crypto: ${code}`)
+    this.code = code
+  }
+}

@@ -1,0 +1,38 @@
+/** Labelled bytes, hashes and signatures (Encoding §1). What a label means is its owner's business. */
+import type { Crypto } from '../crypto.ts'
+import { concatBytes, toUtf8 } from './bytes.ts'
+import type { Label } from './labels.ts'
+
+/**
+ * utf8(label) ‖ 0x00 ‖ parts. At most one part may be of variable length, or two different lists of
+ * parts could read as the same bytes.
+ */
+export function labelled(label: Label, ...parts: readonly Uint8Array[]): Uint8Array {
+  return concatBytes(toUtf8(label), new Uint8Array(1), ...parts)
+}
+
+/** SHA-256 over the labelled bytes; 32 bytes. */
+export function labelledHash(crypto: Crypto, label: Label, bytes: Uint8Array): Uint8Array {
+  return crypto.sha256(labelled(label, bytes))
+}
+
+/** Ed25519 over the labelled bytes; `secret` is the 32-byte seed; 64 bytes. */
+export function signLabelled(
+  crypto: Crypto,
+  secret: Uint8Array,
+  label: Label,
+  bytes: Uint8Array,
+): Uint8Array {
+  return crypto.ed25519Sign(secret, labelled(label, bytes))
+}
+
+/** `false` for anything malformed, never a throw. */
+export function verifyLabelled(
+  crypto: Crypto,
+  publicKey: Uint8Array,
+  label: Label,
+  bytes: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  return crypto.ed25519Verify(publicKey, labelled(label, bytes), signature)
+}

@@ -1,0 +1,6 @@
+/**
+ * Layer 1: the protocol as pure functions. No I/O, no clock, no randomness of its own; all of them
+ * arrive as arguments, as does the `Crypto` that composes the primitives.
+ */
+export * from './crypto.ts'
+export * from './encoding/index.ts'

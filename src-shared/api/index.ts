@@ -1,0 +1,4 @@
+/** The contract between clients and homeservers (and, later, between homeservers). */
+export * from './client-server.ts'
+export * from './errors.ts'
+export * from './endpoint.ts'

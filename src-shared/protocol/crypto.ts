@@ -97,3 +97,16 @@ export class CryptoError extends Error {
     this.code = code
   }
 }
+
+/** 255 blocks of HMAC-SHA256 (RFC 5869 §2.3). */
+const MAX_HKDF_LENGTH = 255 * 32
+
+/** Throws `CryptoError('bad_length')` unless `bytes` has `length` bytes. */
+export function requireLength(bytes: Uint8Array, length: number): void {
+  if (bytes.length !== length) throw new CryptoError('bad_length')
+}
+
+export function requireHkdfLength(length: number): void {
+  if (!Number.isInteger(length) || length < 0 || length > MAX_HKDF_LENGTH)
+    throw new CryptoError('bad_length')
+}

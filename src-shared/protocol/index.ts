@@ -3,4 +3,6 @@
  * arrive as arguments, as does the `Crypto` that composes the primitives.
  */
 export * from './crypto.ts'
+export { isAdmissibleEd25519Key, isCanonicalEd25519Key } from './crypto-ed25519.ts'
+export { createNobleCrypto } from './crypto-noble.ts'
 export * from './encoding/index.ts'

@@ -2,3 +2,4 @@
 export * from './client-server.ts'
 export * from './errors.ts'
 export * from './endpoint.ts'
+export * from './login-proof.ts'

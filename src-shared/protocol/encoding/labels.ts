@@ -40,16 +40,19 @@ export const LABELS = {
 
   // Double Ratchet (§4)
   ratchetRoot: 'eccp/ratchet-root/1',
+  ratchetChain: 'eccp/ratchet-chain/1',
   ratchetMessage: 'eccp/ratchet-message/1',
   ratchetHeader: 'eccp/ratchet-header/1',
 
   // Wraps and chains (§6)
   wrap: 'eccp/wrap/1',
+  toDevice: 'eccp/to-device/1',
   chainKey: 'eccp/chain-key/1',
   chainMessage: 'eccp/chain-message/1',
   chainDistribution: 'eccp/chain-distribution/1',
 
   // Between client and node, and between nodes
+  login: 'eccp/login/1',
   request: 'eccp/request/1',
   serverRequest: 'eccp/server-request/1',
   serverKey: 'eccp/server-key/1',

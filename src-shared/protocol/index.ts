@@ -7,3 +7,6 @@ export { isAdmissibleEd25519Key, isCanonicalEd25519Key } from './crypto-ed25519.
 export { createNobleCrypto } from './crypto-noble.ts'
 export * from './encoding/index.ts'
 export * from './manifest/index.ts'
+export * from './prekeys/index.ts'
+export * from './handshake/index.ts'
+export * from './ratchet/index.ts'

@@ -47,6 +47,7 @@ export function genesisRule(entry: Genesis, hash: string): RuleResult {
     admits: entry.device.id,
     removes: [],
     about: null,
+    withOldRecovery: false,
     heads: [],
   }
   return {
@@ -104,7 +105,7 @@ export function ruleFor(
       if (signatures.recovery === undefined)
         return draft.finish(draft.askForRecovery(entry), needs, brings)
       needs.push({ role: 'recovery', key: state.recovery.ed25519 })
-      return draft.finish(draft.replaceRecovery(entry.recovery), needs, brings)
+      return draft.finish(draft.replaceWithOldRecovery(entry.recovery), needs, brings)
     }
     case 'recover_device': {
       if (state.pendingDevice !== null) return 'request_pending'
@@ -138,6 +139,7 @@ class Draft {
   #admits: string | null = null
   #removes: readonly string[] = []
   #about: string | null = null
+  #withOldRecovery = false
   #heads: readonly string[] = []
 
   constructor(before: ManifestState, entry: LaterEntry, hash: string) {
@@ -180,7 +182,12 @@ class Draft {
     return null
   }
 
-  replaceRecovery(keys: RecoveryKeys): null {
+  replaceWithOldRecovery(keys: RecoveryKeys): null {
+    this.#withOldRecovery = true
+    return this.#replaceRecovery(keys)
+  }
+
+  #replaceRecovery(keys: RecoveryKeys): null {
     this.#recovery = keys
     this.#pendingRecovery = null
     // A waiting device was asked for by the key that has just lost its say.
@@ -205,7 +212,7 @@ class Draft {
     }
     if (this.#pendingRecovery?.request !== entry.request) return 'unknown_request'
     if (entry.by === BY_RECOVERY) return 'not_allowed'
-    return this.replaceRecovery(this.#pendingRecovery.recovery)
+    return this.#replaceRecovery(this.#pendingRecovery.recovery)
   }
 
   veto(entry: Entry<'veto'>): ManifestErrorCode | null {
@@ -264,6 +271,7 @@ class Draft {
       admits: this.#admits,
       removes: this.#removes,
       about: this.#about,
+      withOldRecovery: this.#withOldRecovery,
       heads: this.#heads,
     }
     const state: ManifestState = {

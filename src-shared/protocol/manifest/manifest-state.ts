@@ -42,6 +42,8 @@ export interface ManifestStep {
   readonly removes: readonly string[]
   /** The request an `activate` or `veto`, or the removal a `contest`, speaks of. */
   readonly about: string | null
+  /** A `replace_recovery` that the old key signed too, and which took effect at once. */
+  readonly withOldRecovery: boolean
   /** The heads a `heal` names; empty otherwise. */
   readonly heads: readonly string[]
 }

@@ -3,10 +3,20 @@
  * arrive as arguments, as does the `Crypto` that composes the primitives.
  */
 export * from './crypto.ts'
-export { isAdmissibleEd25519Key, isCanonicalEd25519Key } from './crypto-ed25519.ts'
+export {
+  isAdmissibleEd25519Key,
+  isAdmissibleX25519Key,
+  isCanonicalEd25519Key,
+  isCanonicalX25519Key,
+} from './crypto-curve25519.ts'
 export { createNobleCrypto } from './crypto-noble.ts'
+export * from './crypto-self-test.ts'
 export * from './encoding/index.ts'
 export * from './manifest/index.ts'
 export * from './prekeys/index.ts'
 export * from './handshake/index.ts'
 export * from './ratchet/index.ts'
+export * from './envelope/index.ts'
+export * from './transport/index.ts'
+export * from './receipt/index.ts'
+export * from './pairing/index.ts'

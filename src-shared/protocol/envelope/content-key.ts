@@ -1,0 +1,77 @@
+/**
+ * The content key K of one message and its commitment (Two objects §5).
+ *
+ * ChaCha20-Poly1305 is not key-committing: a sender could make one ciphertext that opens to different
+ * messages under different keys. The commitment in the signed header rules that out, so it is checked
+ * before every decryption, whatever way K came.
+ */
+import * as z from 'zod'
+import type { Crypto } from '../crypto.ts'
+import {
+  base64UrlSchema,
+  envelopeIdSchema,
+  fromBase64Url,
+  labelled,
+  labelledHash,
+  LABELS,
+  roomIdSchema,
+} from '../encoding/index.ts'
+import type { JsonObject } from '../encoding/index.ts'
+import { headerBytes } from './header.ts'
+import type { EnvelopeHeader } from './header.ts'
+
+export const CONTENT_KEY_BYTES = 32
+const NO_SALT = new Uint8Array(32)
+
+/** A content key as it is kept and as the archive will hold it (Archive §10). */
+export const contentKeyRecordSchema = z.object({
+  envelope: envelopeIdSchema,
+  room: roomIdSchema,
+  K: base64UrlSchema(CONTENT_KEY_BYTES),
+  /** Archive epoch under which it was sealed. */
+  epoch: z.int().nonnegative().exactOptional(),
+})
+export type ContentKeyRecord = z.infer<typeof contentKeyRecordSchema>
+
+/** A header before the body is there. */
+export type BareHeader = Omit<EnvelopeHeader, 'commit' | 'body_hash'>
+
+/** What seals and opens the body, and the commitment; all bound to the header by its hash. */
+export interface ContentKeys {
+  readonly commit: Uint8Array
+  readonly key: Uint8Array
+  readonly nonce: Uint8Array
+  /** Associated data of the body: the header without `commit` and `body_hash`. */
+  readonly ad: Uint8Array
+}
+
+/** `header` may carry the two fields or not; they are left out. */
+export function deriveContentKeys(
+  crypto: Crypto,
+  header: EnvelopeHeader | BareHeader | JsonObject,
+  contentKey: Uint8Array,
+): ContentKeys {
+  const bare: Record<string, unknown> = { ...header }
+  delete bare['commit']
+  delete bare['body_hash']
+  const bytes = headerBytes(bare as JsonObject)
+  const hash = labelledHash(crypto, LABELS.envelopeHeader, bytes)
+  const output = crypto.hkdfSha256(contentKey, NO_SALT, labelled(LABELS.contentKey, hash), 44)
+  return {
+    commit: crypto.hkdfSha256(contentKey, NO_SALT, labelled(LABELS.commit, hash), 32),
+    key: output.subarray(0, 32),
+    nonce: output.subarray(32),
+    ad: labelled(LABELS.envelopeHeader, bytes),
+  }
+}
+
+/** For keys from the archive, an answer or sharing: whether K is the key of this envelope. */
+export function checkContentKey(
+  crypto: Crypto,
+  header: EnvelopeHeader | JsonObject,
+  contentKey: Uint8Array,
+): boolean {
+  const { commit } = header
+  if (typeof commit !== 'string' || contentKey.length !== CONTENT_KEY_BYTES) return false
+  return crypto.equal(deriveContentKeys(crypto, header, contentKey).commit, fromBase64Url(commit))
+}

@@ -26,6 +26,7 @@ export default tseslint.config(
           'src-main/tsconfig.json',
           'src-renderer/tsconfig.json',
           'tsconfig.node.json',
+          'e2e/tsconfig.json',
         ],
         tsconfigRootDir: import.meta.dirname,
       },

@@ -7,6 +7,7 @@ export default defineConfig({
       'src-*/**/*.test.tsx',
       'host/**/*.test.ts',
       'scripts/**/*.test.ts',
+      'e2e/**/*.test.ts',
       'fixtures/**/*.test.ts',
     ],
     environment: 'node',

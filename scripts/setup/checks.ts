@@ -29,6 +29,7 @@ const projects = [
   'src-main/tsconfig.json',
   'src-renderer/tsconfig.json',
   'tsconfig.node.json',
+  'e2e/tsconfig.json',
 ]
 
 /** Every module of the program, as the file system has them: what a check must have seen at least. */

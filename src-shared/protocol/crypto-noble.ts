@@ -14,7 +14,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js'
 import { CryptoError, requireHkdfLength, requireLength } from './crypto.ts'
 import type { Crypto } from './crypto.ts'
-import { isAdmissibleEd25519Key, verifyCofactorless } from './crypto-ed25519.ts'
+import { isAdmissibleEd25519Key, verifyCofactorless } from './crypto-curve25519.ts'
 
 const TAG_LENGTH = 16
 

@@ -33,10 +33,8 @@ export function devicesActiveInBoth(a: ManifestState, b: ManifestState): readonl
  */
 export function isForkHealed(state: ManifestState, other: ManifestState): boolean {
   if (compareManifests(state, other) !== 'fork') return false
-  return state.steps.some((step, height) => {
+  return state.steps.some((step) => {
     if (step.kind !== 'heal' || !step.heads.includes(other.head)) return false
-    // Before the branches part, `by` would not have known the other one.
-    if (other.steps[height - 1]?.hash === state.steps[height - 1]?.hash) return false
     const author = activeDevice(other, step.by)
     return author !== null && state.devices.get(step.by)?.ed25519 === author.ed25519
   })

@@ -5,6 +5,7 @@
  * are checked before keys and signatures.
  */
 import type { Crypto } from '../crypto.ts'
+import { isAdmissibleX25519Key } from '../crypto-curve25519.ts'
 import {
   canonicalBytes,
   EncodingError,
@@ -150,23 +151,9 @@ function broughtKeys({ brings }: Rule): readonly BroughtKey[] {
 
 function isUsableKey(crypto: Crypto, key: BroughtKey): boolean {
   const bytes = fromBase64Url(key.text)
-  if (key.kind === 'ed25519') return crypto.ed25519IsAdmissible(bytes)
-  if (!isCanonicalX25519Key(bytes)) return false
-  try {
-    // Any scalar shows a point of low order: clamped ones are multiples of the cofactor.
-    crypto.x25519(new Uint8Array(32).fill(1), bytes)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** `u < 2^255 − 19`: a second spelling of one key would pass as a key never seen. */
-function isCanonicalX25519Key(bytes: Uint8Array): boolean {
-  const last = bytes[31] ?? 0xff
-  if (last > 0x7f) return false
-  if (last < 0x7f || bytes.subarray(1, 31).some((byte) => byte !== 0xff)) return true
-  return (bytes[0] ?? 0xff) < 0xed
+  return key.kind === 'ed25519'
+    ? crypto.ed25519IsAdmissible(bytes)
+    : isAdmissibleX25519Key(crypto, bytes)
 }
 
 function refused(code: ManifestErrorCode, height: number): ManifestResult {

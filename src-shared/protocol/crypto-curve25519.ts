@@ -1,5 +1,6 @@
 /**
- * Cofactorless Ed25519 (Encoding §1) over @noble's point arithmetic: the rule every adapter must meet.
+ * Which Curve25519 keys count, and cofactorless Ed25519 (Encoding §1) over @noble's point arithmetic:
+ * the rules every adapter must meet.
  *
  * Libraries differ on signatures with a torsion component and on non-canonical or small-order keys;
  * nodes that differ would split a room. So the rule is bytewise: `S < L`, a canonical public key that
@@ -7,22 +8,42 @@
  */
 import { ed25519, ED25519_TORSION_SUBGROUP } from '@noble/curves/ed25519.js'
 import { sha512 } from '@noble/hashes/sha2.js'
+import type { Crypto } from './crypto.ts'
 import { bytesEqual, concatBytes, fromHex } from './encoding/index.ts'
 
 const { Point } = ed25519
 const GROUP_ORDER = Point.Fn.ORDER
-const FIELD_ORDER = Point.Fp.ORDER
-const SMALL_ORDER_KEYS = ED25519_TORSION_SUBGROUP.map(fromHex)
+const SMALL_ORDER = ED25519_TORSION_SUBGROUP.map(fromHex)
 
 /**
  * The part of the rule that needs no curve arithmetic: 32 bytes, `y < p`, not one of the eight points of
- * small order. (The encodings with `x = 0` and a set sign bit are of small order too.)
+ * small order in either spelling of its sign.
  */
 export function isCanonicalEd25519Key(publicKey: Uint8Array): boolean {
   if (publicKey.length !== 32) return false
-  const y = littleEndian(publicKey) & ((1n << 255n) - 1n)
-  if (y >= FIELD_ORDER || y === 1n || y === FIELD_ORDER - 1n) return false
-  return !SMALL_ORDER_KEYS.some((key) => bytesEqual(key, publicKey))
+  const y = Uint8Array.from(publicKey)
+  y[31] = (y[31] ?? 0) & 0x7f
+  // The list has both signs of each point but those with x = 0, whose set sign bit is no encoding.
+  return (
+    isReduced(y) && !SMALL_ORDER.some((key) => bytesEqual(key, publicKey) || bytesEqual(key, y))
+  )
+}
+
+/** 32 bytes that spell `u < p`; a second spelling of one key would pass as a key never seen. */
+export function isCanonicalX25519Key(publicKey: Uint8Array): boolean {
+  return publicKey.length === 32 && isReduced(publicKey)
+}
+
+/** Canonical and not of low order: the agreement never ends in an all-zero secret. Never throws. */
+export function isAdmissibleX25519Key(crypto: Crypto, publicKey: Uint8Array): boolean {
+  if (!isCanonicalX25519Key(publicKey)) return false
+  try {
+    // Any scalar shows a point of low order: clamped ones are multiples of the cofactor.
+    crypto.x25519(new Uint8Array(32).fill(1), publicKey)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Never throws. */
@@ -55,6 +76,14 @@ export function isAdmissibleEd25519Key(publicKey: Uint8Array): boolean {
   } catch {
     return false
   }
+}
+
+/** Little-endian bytes below p = 2^255 − 19. */
+function isReduced(bytes: Uint8Array): boolean {
+  const last = bytes[31] ?? 0xff
+  if (last !== 0x7f) return last < 0x7f
+  if (bytes.subarray(1, 31).some((byte) => byte !== 0xff)) return true
+  return (bytes[0] ?? 0xff) < 0xed
 }
 
 function littleEndian(bytes: Uint8Array): bigint {

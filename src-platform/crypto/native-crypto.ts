@@ -1,0 +1,56 @@
+/**
+ * The Crypto port over node:crypto (Encoding §1 says what must hold). It proves itself with known
+ * answers when it is made; a primitive that this runtime lacks or gets wrong runs on @noble instead.
+ *
+ * Not everything native is faster: node:crypto's HMAC and HKDF cost more per call than @noble's on the
+ * short inputs of a key schedule, so those, XChaCha20 and ML-KEM stay with @noble by choice.
+ */
+import * as nodeCrypto from 'node:crypto'
+import { createNobleCrypto, requireSelfTest, selfTest } from '../../src-shared/protocol/index.ts'
+import type { Crypto, CryptoPrimitive } from '../../src-shared/protocol/index.ts'
+import { nativeAead } from './native-aead.ts'
+import { nativeCurves } from './native-curves.ts'
+import { plain } from './plain-bytes.ts'
+
+/** What of node:crypto is used; a test may hand in one that lacks or breaks something. */
+export type NodeCrypto = typeof nodeCrypto
+
+export interface NativeCrypto extends Crypto {
+  /** Primitives that should run natively here and do not. */
+  readonly fallbacks: readonly CryptoPrimitive[]
+}
+
+/** Below this many bytes @noble hashes faster than a call into OpenSSL takes. */
+const NATIVE_HASH_FROM = 512
+
+/** Throws `CryptoError('self_test_failed')` where not even @noble gives the known answers. */
+export function createNativeCrypto(node: NodeCrypto = nodeCrypto): NativeCrypto {
+  const noble = createNobleCrypto()
+  const chacha20Poly1305 = nativeAead(node, 'chacha20-poly1305')
+  const aes256Gcm = nativeAead(node, 'aes-256-gcm')
+  const native: Crypto = {
+    ...noble,
+    sha256: (data) =>
+      data.length < NATIVE_HASH_FROM
+        ? noble.sha256(data)
+        : plain(node.createHash('sha256').update(data).digest()),
+    ...nativeCurves(node, noble),
+    chacha20Poly1305Seal: chacha20Poly1305.seal,
+    chacha20Poly1305Open: chacha20Poly1305.open,
+    aes256GcmSeal: aes256Gcm.seal,
+    aes256GcmOpen: aes256Gcm.open,
+    equal: (a, b) => a.length === b.length && node.timingSafeEqual(a, b),
+  }
+  const fallbacks = selfTest(native)
+  const crypto: Crypto = { ...native }
+  for (const primitive of fallbacks) Object.assign(crypto, functionsOf(noble, primitive))
+  if (fallbacks.length > 0) requireSelfTest(crypto)
+  const name = fallbacks.length === 0 ? 'native' : `native, without ${fallbacks.join(', ')}`
+  return { ...crypto, name, fallbacks }
+}
+
+function functionsOf(crypto: Crypto, primitive: CryptoPrimitive): Partial<Crypto> {
+  return Object.fromEntries(
+    Object.entries(crypto).filter(([name]) => name !== 'name' && name.startsWith(primitive)),
+  )
+}

@@ -1,0 +1,108 @@
+/**
+ * Ed25519 and X25519 of node:crypto behind the Crypto port.
+ *
+ * Making a key object from bytes costs more than most operations with it, so key objects are kept;
+ * those of secrets under a keyed hash, so that no secret stays in memory as text.
+ */
+import type { KeyObject } from 'node:crypto'
+import {
+  CryptoError,
+  isCanonicalEd25519Key,
+  requireLength,
+} from '../../src-shared/protocol/index.ts'
+import type { Crypto } from '../../src-shared/protocol/index.ts'
+import { KeyCache } from './key-cache.ts'
+import type { NodeCrypto } from './native-crypto.ts'
+import { plain } from './plain-bytes.ts'
+
+const SECRET_KEYS_KEPT = 512
+const PUBLIC_KEYS_KEPT = 2048
+
+type Curve = 'ed25519' | 'x25519'
+/** RFC 8410: the DER of a key, up to the key's own 32 bytes. */
+const PKCS8_PREFIX: Readonly<Record<Curve, Uint8Array>> = {
+  ed25519: Buffer.from('302e020100300506032b657004220420', 'hex'),
+  x25519: Buffer.from('302e020100300506032b656e04220420', 'hex'),
+}
+const SPKI_PREFIX: Readonly<Record<Curve, Uint8Array>> = {
+  ed25519: Buffer.from('302a300506032b6570032100', 'hex'),
+  x25519: Buffer.from('302a300506032b656e032100', 'hex'),
+}
+
+interface SecretKey {
+  readonly key: KeyObject
+  readonly publicKey: Uint8Array
+}
+
+type Curves = Pick<
+  Crypto,
+  | 'ed25519PublicKey'
+  | 'ed25519Sign'
+  | 'ed25519Verify'
+  | 'ed25519IsAdmissible'
+  | 'x25519PublicKey'
+  | 'x25519'
+>
+
+/** `noble` answers what node:crypto can't: whether a point is torsion-free. */
+export function nativeCurves(node: NodeCrypto, noble: Crypto): Curves {
+  const cacheKey = node.randomBytes(32)
+  const secrets = new KeyCache<SecretKey>(SECRET_KEYS_KEPT)
+  const publics = new KeyCache<KeyObject>(PUBLIC_KEYS_KEPT)
+  const admissible = new KeyCache<boolean>(PUBLIC_KEYS_KEPT)
+
+  function secretKey(curve: Curve, secret: Uint8Array): SecretKey {
+    requireLength(secret, 32)
+    const name = curve + latin1(noble.hmacSha256(cacheKey, secret))
+    return secrets.get(name, () => {
+      const der = Buffer.concat([PKCS8_PREFIX[curve], secret])
+      const key = node.createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+      der.fill(0)
+      const { x } = node.createPublicKey(key).export({ format: 'jwk' })
+      return { key, publicKey: plain(Buffer.from(x ?? '', 'base64url')) }
+    })
+  }
+
+  function publicKey(curve: Curve, bytes: Uint8Array): KeyObject {
+    return publics.get(curve + latin1(bytes), () => {
+      const der = Buffer.concat([SPKI_PREFIX[curve], bytes])
+      return node.createPublicKey({ key: der, format: 'der', type: 'spki' })
+    })
+  }
+
+  return {
+    ed25519PublicKey: (secret) => Uint8Array.from(secretKey('ed25519', secret).publicKey),
+    ed25519Sign: (secret, message) =>
+      plain(node.sign(null, message, secretKey('ed25519', secret).key)),
+    ed25519Verify(key, message, signature) {
+      // OpenSSL is cofactorless and checks S < L, but takes any key that decodes.
+      if (signature.length !== 64 || !isCanonicalEd25519Key(key)) return false
+      try {
+        return node.verify(null, message, publicKey('ed25519', key), signature)
+      } catch {
+        return false
+      }
+    },
+    ed25519IsAdmissible: (key) =>
+      key.length === 32 && admissible.get(latin1(key), () => noble.ed25519IsAdmissible(key)),
+
+    x25519PublicKey: (secret) => Uint8Array.from(secretKey('x25519', secret).publicKey),
+    x25519(secret, key) {
+      requireLength(key, 32)
+      const privateKey = secretKey('x25519', secret).key
+      let shared: Uint8Array
+      try {
+        shared = plain(node.diffieHellman({ privateKey, publicKey: publicKey('x25519', key) }))
+      } catch {
+        // OpenSSL and BoringSSL refuse to answer with an all-zero secret.
+        throw new CryptoError('low_order')
+      }
+      if (shared.every((byte) => byte === 0)) throw new CryptoError('low_order')
+      return shared
+    },
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}

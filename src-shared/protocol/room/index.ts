@@ -1,0 +1,11 @@
+/** Rooms (Two objects §5, Who can read §6, Room state §7): events, state, auth rules, resolution. */
+export * from './accept.ts'
+export * from './auth.ts'
+export * from './builders.ts'
+export * from './client-check.ts'
+export * from './content.ts'
+export * from './event.ts'
+export * from './resolve.ts'
+export * from './room-error.ts'
+export * from './sequence.ts'
+export * from './state.ts'

@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest'
+import { fromBase64Url, toBase64Url } from '../encoding/index.ts'
+import { findPrekeys } from '../prekeys/index.ts'
+import type { LocalDevice, PeerDevice, PrekeyBundle, PrekeyState } from '../prekeys/index.ts'
+import { signPrekey } from '../prekeys/index.ts'
+import {
+  asPeer,
+  bundleOf,
+  crypto,
+  makeDevice,
+  makePrekeys,
+  seededRandom,
+} from '../prekeys/testing/devices.ts'
+import {
+  acceptHandshake,
+  checkSuite,
+  chooseSuite,
+  handshakeHeaderSchema,
+  initiateHandshake,
+  SUITE_HYBRID,
+  SUITE_X25519,
+} from './index.ts'
+import type { HandshakeHeader, Suite } from './index.ts'
+
+const alice = makeDevice('alice')
+const bob = makeDevice('bob')
+const prekeys = makePrekeys(bob, 2)
+
+function initiate(
+  bundle: PrekeyBundle,
+  options: { local?: LocalDevice; peer?: PeerDevice; suite?: Suite } = {},
+) {
+  const { local = alice, peer = asPeer(bob), suite } = options
+  const random = seededRandom('handshake')
+  const preferred = suite === undefined ? {} : { preferredSuite: suite }
+  return initiateHandshake({ crypto, random, local, peer, bundle, ...preferred })
+}
+
+function mustInitiate(...args: Parameters<typeof initiate>) {
+  const initiated = initiate(...args)
+  if (!initiated.ok) throw new Error(initiated.code)
+  return initiated
+}
+
+function accept(
+  header: HandshakeHeader,
+  options: { local?: LocalDevice; peer?: PeerDevice; state?: PrekeyState } = {},
+) {
+  const { local = bob, peer = asPeer(alice), state = prekeys } = options
+  const looked = findPrekeys(state, header)
+  if (!looked.ok) throw new Error(looked.code)
+  return acceptHandshake({ crypto, local, peer, header, prekeys: looked.found })
+}
+
+describe.each([
+  ['the plain suite', SUITE_X25519],
+  ['the hybrid suite', SUITE_HYBRID],
+] as const)('%s', (_, suite) => {
+  it.each([
+    ['with a one-time prekey', 0],
+    ['with an empty pool', null],
+  ] as const)('makes both sides agree %s', (_name, oneTime) => {
+    const { header, agreement } = mustInitiate(bundleOf(bob, prekeys, oneTime), { suite })
+    expect(handshakeHeaderSchema.safeParse(header).success).toBe(true)
+    expect(header.suite).toBe(suite)
+    expect(header.one_time === null).toBe(oneTime === null)
+    expect(header.kem === null).toBe(suite === SUITE_X25519)
+    expect(accept(header)).toEqual({ ok: true, agreement })
+  })
+
+  it('ends in different sessions where anything in the header differs', () => {
+    const { header, agreement } = mustInitiate(bundleOf(bob, prekeys, 0), { suite })
+    const flipped = (text: string): string => {
+      const bytes = fromBase64Url(text)
+      bytes[0] = (bytes[0] ?? 0) ^ 1
+      return toBase64Url(bytes)
+    }
+    const changes: Partial<HandshakeHeader>[] = [
+      { initiator_head: flipped(header.initiator_head) },
+      { responder_head: flipped(header.responder_head) },
+      { ephemeral: flipped(header.ephemeral) },
+      { one_time: prekeys.one_time[1]?.id ?? '' },
+      { one_time: null },
+      ...(header.kem_ciphertext === null
+        ? []
+        : [{ kem_ciphertext: flipped(header.kem_ciphertext) }]),
+    ]
+    for (const change of changes) {
+      const accepted = accept({ ...header, ...change })
+      if (!accepted.ok) throw new Error(accepted.code)
+      expect(accepted.agreement.session).not.toBe(agreement.session)
+      expect(accepted.agreement.root).not.toEqual(agreement.root)
+    }
+  })
+
+  it('ends in different sessions where the two sides disagree about each other', () => {
+    const { header, agreement } = mustInitiate(bundleOf(bob, prekeys, 0), { suite })
+    const mallory = makeDevice('mallory')
+    const peer = asPeer(alice)
+    for (const wrong of [
+      { ...peer, member: mallory.member },
+      { ...peer, device: mallory.device },
+      { ...peer, ed25519: mallory.ed25519 },
+      { ...peer, x25519: mallory.x25519 },
+    ]) {
+      const accepted = accept(header, { peer: wrong })
+      if (!accepted.ok) throw new Error(accepted.code)
+      expect(accepted.agreement.session).not.toBe(agreement.session)
+      expect(accepted.agreement.root).not.toEqual(agreement.root)
+    }
+  })
+})
+
+describe('suites', () => {
+  it('are the strongest that either side asks for', () => {
+    expect(chooseSuite(1, 1)).toEqual({ ok: true, suite: 1 })
+    expect(chooseSuite(1, 2)).toEqual({ ok: true, suite: 2 })
+    expect(chooseSuite(2, 1)).toEqual({ ok: true, suite: 2 })
+    expect(chooseSuite(1, 1, 2)).toEqual({ ok: true, suite: 2 })
+  })
+
+  it('are refused below the least of either side, and beyond what is known', () => {
+    expect(checkSuite(1, 2, 1)).toEqual({ ok: false, code: 'suite_too_weak' })
+    expect(checkSuite(1, 1, 2)).toEqual({ ok: false, code: 'suite_too_weak' })
+    expect(chooseSuite(1, 3)).toEqual({ ok: false, code: 'suite_unknown' })
+    expect(checkSuite(0, 1, 1)).toEqual({ ok: false, code: 'suite_unknown' })
+  })
+
+  it('are not weakened by an initiator: its manifest binds it too', () => {
+    const { header } = mustInitiate(bundleOf(bob, prekeys, 0))
+    const weak = { ok: false, code: 'suite_too_weak' }
+    expect(accept(header, { peer: { ...asPeer(alice), minSuite: 2 } })).toEqual(weak)
+    expect(accept(header, { local: { ...bob, minSuite: 2 } })).toEqual(weak)
+  })
+
+  it('are not weakened by a node that withholds the KEM prekey', () => {
+    const { kem: _, ...bundle } = bundleOf(bob, prekeys, 0)
+    expect(initiate(bundle, { suite: SUITE_HYBRID })).toEqual({ ok: false, code: 'kem_missing' })
+  })
+
+  it('are refused where the header does not fit them', () => {
+    const { header } = mustInitiate(bundleOf(bob, prekeys, 0), { suite: SUITE_HYBRID })
+    const bad = { ok: false, code: 'bad_handshake' }
+    expect(accept({ ...header, suite: SUITE_X25519 })).toEqual(bad)
+    expect(accept({ ...header, kem: null })).toEqual(bad)
+    expect(accept({ ...header, kem_ciphertext: null })).toEqual(bad)
+  })
+})
+
+describe('points of low order', () => {
+  const zero = new Uint8Array(32)
+
+  it('are refused as prekeys, whoever signed them', () => {
+    const bundle = bundleOf(bob, prekeys, 0)
+    const signed = signPrekey(crypto, bob, 'signed', bundle.signed.id, toBase64Url(zero))
+    const one_time = signPrekey(crypto, bob, 'one_time', bundle.signed.id, toBase64Url(zero))
+    const refused = { ok: false, code: 'low_order' }
+    expect(initiate({ ...bundle, signed })).toEqual(refused)
+    expect(initiate({ ...bundle, one_time })).toEqual(refused)
+  })
+
+  it('are refused as identity and as ephemeral key', () => {
+    const { header } = mustInitiate(bundleOf(bob, prekeys, 0))
+    const refused = { ok: false, code: 'low_order' }
+    expect(accept(header, { peer: { ...asPeer(alice), x25519: zero } })).toEqual(refused)
+    expect(accept({ ...header, ephemeral: toBase64Url(zero) })).toEqual(refused)
+  })
+})
+
+it('takes no bundle that does not verify', () => {
+  const bundle = bundleOf(bob, prekeys, 0)
+  expect(initiate(bundle, { peer: asPeer(makeDevice('carol')) })).toEqual({
+    ok: false,
+    code: 'wrong_device',
+  })
+})

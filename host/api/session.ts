@@ -1,0 +1,239 @@
+/**
+ * Sessions by partition: their protocol handlers, request filter and permission answers. A
+ * `persist:` partition shares Chromium's profile under origins of its own, any other lives in
+ * a browser context in memory.
+ */
+import { EventEmitter } from 'node:events'
+import { browser, environment, origins } from '../environment.ts'
+import { fenceClass, fenced } from '../host-error.ts'
+import { partitionLabel } from '../origins.ts'
+
+export type ProtocolHandler = (request: Request) => Response | Promise<Response>
+
+export interface RequestDetails {
+  id: number
+  url: string
+  method: string
+  resourceType: string
+  referrer: string
+  timestamp: number
+  webContentsId?: number
+  webContents?: unknown
+}
+
+type BeforeRequest = (
+  details: RequestDetails,
+  callback: (response: { cancel?: boolean; redirectURL?: string }) => void,
+) => void
+
+type PermissionCheck = (
+  webContents: unknown,
+  permission: string,
+  requestingOrigin: string,
+  details: object,
+) => boolean
+
+type PermissionRequest = (
+  webContents: unknown,
+  permission: string,
+  callback: (granted: boolean) => void,
+  details: object,
+) => void
+
+/** Chromium's permission names by Electron's. */
+const PERMISSIONS: Record<string, string[]> = {
+  'clipboard-read': ['clipboard-read'],
+  'clipboard-sanitized-write': ['clipboard-write'],
+  geolocation: ['geolocation'],
+  'idle-detection': ['idle-detection'],
+  media: ['camera', 'microphone'],
+  midi: ['midi'],
+  notifications: ['notifications'],
+  'persistent-storage': ['persistent-storage'],
+  'window-management': ['window-management'],
+  'storage-access': ['storage-access'],
+  'display-capture': ['display-capture'],
+}
+
+class Protocol {
+  readonly #handlers = new Map<string, ProtocolHandler>()
+
+  handle(scheme: string, handler: ProtocolHandler): void {
+    if (this.#handlers.has(scheme)) {
+      throw new Error(`Failed to register protocol: ${scheme}`)
+    }
+    if (/^(https?|file|data|blob|about)$/.test(scheme)) {
+      throw new Error(`Intercepting ${scheme}: is not supported by the development host`)
+    }
+    origins.register(scheme)
+    this.#handlers.set(scheme, handler)
+  }
+
+  unhandle(scheme: string): void {
+    this.#handlers.delete(scheme)
+  }
+
+  isProtocolHandled(scheme: string): boolean {
+    return this.#handlers.has(scheme)
+  }
+
+  handlerOf(scheme: string): ProtocolHandler | undefined {
+    return this.#handlers.get(scheme)
+  }
+}
+
+class WebRequest {
+  #patterns: RegExp[] = []
+  #listener: BeforeRequest | null = null
+
+  onBeforeRequest(
+    filter: { urls: string[] } | BeforeRequest | null,
+    listener?: BeforeRequest | null,
+  ): void {
+    const all = typeof filter === 'function' || filter === null
+    this.#listener = all ? filter : (listener ?? null)
+    this.#patterns = all ? [/^/] : filter.urls.map(patternOf)
+  }
+
+  /** What the app's filter says of a request. */
+  ask(details: RequestDetails): Promise<{ cancel?: boolean; redirectURL?: string }> {
+    const listener = this.#listener
+    if (listener === null || !this.#patterns.some((pattern) => pattern.test(details.url))) {
+      return Promise.resolve({})
+    }
+    return new Promise((resolve) => listener(details, resolve))
+  }
+}
+
+fenceClass('session.protocol', Protocol.prototype)
+fenceClass('session.webRequest', WebRequest.prototype)
+
+/** A match pattern of web extensions as a regular expression. */
+function patternOf(pattern: string): RegExp {
+  if (pattern === '<all_urls>') return /^/
+  const escaped = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')
+  return new RegExp(`^${escaped.replace(/^\.\*:/, '[a-z]+:')}$`)
+}
+
+export class Session extends EventEmitter {
+  readonly protocol: Protocol = new Protocol()
+  readonly webRequest: WebRequest = new WebRequest()
+  readonly partition: string
+  /** This session's part of a mapped host name. */
+  readonly label: string
+  #check: PermissionCheck | null = null
+  #request: PermissionRequest | null = null
+
+  constructor(partition: string) {
+    super()
+    this.partition = partition
+    this.label = partitionLabel(partition)
+  }
+
+  isPersistent(): boolean {
+    return this.partition === '' || this.partition.startsWith('persist:')
+  }
+
+  getStoragePath(): string | null {
+    return this.isPersistent() ? environment.userData : null
+  }
+
+  setPermissionCheckHandler(handler: PermissionCheck | null): void {
+    this.#check = handler
+  }
+
+  setPermissionRequestHandler(handler: PermissionRequest | null): void {
+    this.#request = handler
+  }
+
+  /** Answers Chromium's permissions for an origin ahead of any question. Electron grants by default. */
+  async settlePermissions(webContents: unknown, url: string): Promise<void> {
+    const origin = originOf(url)
+    if (origin === 'null') return
+    const chromium = origins.toChromium(`${origin}/`, this.label).replace(/\/$/, '')
+    for (const [permission, names] of Object.entries(PERMISSIONS)) {
+      const granted = await this.#isGranted(webContents, permission, origin)
+      for (const name of names) {
+        const setting = granted ? 'granted' : 'denied'
+        await browser
+          .send('Browser.setPermission', { permission: { name }, setting, origin: chromium })
+          .catch(() => {})
+      }
+    }
+  }
+
+  async #isGranted(webContents: unknown, permission: string, origin: string): Promise<boolean> {
+    const details = { requestingUrl: `${origin}/`, isMainFrame: true }
+    if (this.#check !== null && !this.#check(webContents, permission, origin, details)) return false
+    const request = this.#request
+    if (request === null) return true
+    return new Promise((resolve) => request(webContents, permission, resolve, details))
+  }
+
+  /** Deletes what pages of these origins stored (all kinds of storage). */
+  async clearStorageData(options: { origin?: string } = {}): Promise<void> {
+    const known = options.origin === undefined ? [...this.#seen] : [originOf(options.origin)]
+    for (const origin of known) {
+      const mapped = origins.toChromium(`${origin}/`, this.label).replace(/\/$/, '')
+      await this.#clear?.(mapped)
+    }
+  }
+
+  readonly #seen = new Set<string>()
+  #clear: ((origin: string) => Promise<void>) | null = null
+
+  /** A page of this session shows `url`; `clear` deletes an origin's storage through it. */
+  attend(url: string, clear: (origin: string) => Promise<void>): void {
+    const origin = originOf(url)
+    if (origin !== 'null') this.#seen.add(origin)
+    this.#clear = clear
+  }
+
+  setSpellCheckerEnabled(): void {}
+
+  async flushStorageData(): Promise<void> {}
+
+  async closeAllConnections(): Promise<void> {}
+}
+
+fenceClass('session', Session.prototype)
+
+/** The origin of any address, custom schemes included; `null` for opaque ones. */
+export function originOf(url: string): string {
+  const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)/i.exec(url)
+  if (match === null) return 'null'
+  if (/^https?$/i.test(match[1] ?? '')) return new URL(url).origin
+  return `${(match[1] ?? '').toLowerCase()}://${(match[2] ?? '').toLowerCase()}`
+}
+
+const sessions = new Map<string, Session>()
+
+export function fromPartition(partition: string): Session {
+  let session = sessions.get(partition)
+  if (session === undefined) sessions.set(partition, (session = new Session(partition)))
+  return session
+}
+
+/** The session whose pages have this label in their host names. */
+export function sessionOfLabel(label: string): Session | undefined {
+  for (const session of sessions.values()) if (session.label === label) return session
+  return undefined
+}
+
+export const session = fenced('session', {
+  fromPartition: (partition: string): Session => fromPartition(partition),
+  get defaultSession(): Session {
+    return fromPartition('')
+  },
+})
+
+export const protocol = fenced('protocol', {
+  registerSchemesAsPrivileged(schemes: { scheme: string }[]): void {
+    for (const { scheme } of schemes) origins.register(scheme)
+  },
+  handle: (scheme: string, handler: ProtocolHandler): void =>
+    fromPartition('').protocol.handle(scheme, handler),
+  unhandle: (scheme: string): void => fromPartition('').protocol.unhandle(scheme),
+  isProtocolHandled: (scheme: string): boolean =>
+    fromPartition('').protocol.isProtocolHandled(scheme),
+})

@@ -1,0 +1,71 @@
+/** What the host was started with, and the objects of which there is one per process. */
+import { join } from 'node:path'
+import { Browser, type BrowserEvents } from './browser.ts'
+import { Origins } from './origins.ts'
+
+export interface Environment {
+  /** Electron's userData folder; final once Chromium was started. */
+  userData: string
+  /** Playwright's debugging port, or null where only the pipe is used. */
+  debuggingPort: number | null
+  headless: boolean
+  sandbox: boolean
+  /** Chromium switches, `--name` or `--name=value`. */
+  switches: string[]
+}
+
+function needsNoSandbox(): boolean {
+  return process.getuid?.() === 0
+}
+
+function hasDisplay(): boolean {
+  if (process.env['ECCP_HOST_HEADLESS'] === '1') return false
+  if (process.platform !== 'linux') return true
+  return Boolean(process.env['DISPLAY']) || Boolean(process.env['WAYLAND_DISPLAY'])
+}
+
+export const environment: Environment = {
+  userData: '',
+  debuggingPort: null,
+  headless: !hasDisplay(),
+  sandbox: !needsNoSandbox(),
+  switches: [],
+}
+
+export const origins = new Origins()
+
+/** Filled in by the modules that own the objects behind; breaks import cycles. */
+export const browserEvents: BrowserEvents = {
+  onRequest() {},
+  onPopup() {},
+  onTargetGone() {},
+  onBrowserGone() {},
+}
+
+export const browser = new Browser(
+  () => ({
+    profile: join(environment.userData, 'development-host'),
+    headless: environment.headless,
+    sandbox: environment.sandbox,
+    debuggingPort: environment.debuggingPort,
+    switches: environment.switches,
+  }),
+  {
+    onRequest: (request, session) => browserEvents.onRequest(request, session),
+    onPopup: (openerId) => browserEvents.onPopup(openerId),
+    onTargetGone: (targetId) => browserEvents.onTargetGone(targetId),
+    onBrowserGone: () => browserEvents.onBrowserGone(),
+  },
+)
+
+/** Everything stand-ins were asked to do, in order, for tests. */
+export interface Recorded {
+  what: string
+  args: unknown[]
+}
+
+export const recorded: Recorded[] = []
+
+export function record(what: string, ...args: unknown[]): void {
+  recorded.push({ what, args })
+}

@@ -18,6 +18,7 @@ import {
   canKick,
   canKnock,
   canLeave,
+  canRedact,
   canSend,
   canUnban,
   creation,
@@ -144,6 +145,20 @@ export function checkAuth(event: RoomEvent, state: RoomState): AuthResult {
   if (!isJoined(state, header.member)) return refused('not_joined')
   if (!canSend(state, header.member, header.type, isState(event))) return refused('power_too_low')
   return header.type === STATE_TYPES.power ? checkPower(event, state, created) : allowed
+}
+
+/** Whether an accepted redaction takes the body of `target`; `state` is the one the redaction met. */
+export function redactionApplies(
+  redaction: RoomEvent,
+  target: RoomEvent,
+  state: RoomState,
+): boolean {
+  return (
+    readContent(redaction, MESSAGE_TYPES.redaction)?.target === target.envelopeId &&
+    redaction.roomId === target.roomId &&
+    isRedactable(target) &&
+    canRedact(state, redaction.header.member, target.header.member)
+  )
 }
 
 function hasGoodHeader(header: EnvelopeHeader): boolean {

@@ -33,7 +33,7 @@ import {
   MAX_ENVELOPE_SIZE,
 } from '../envelope/index.ts'
 import type { EnvelopeHeader } from '../envelope/index.ts'
-import { contentSchemas, STATE_TYPES } from './content.ts'
+import { contentSchemas, MESSAGE_TYPES, STATE_TYPES } from './content.ts'
 import type { ContentByType, KnownType } from './content.ts'
 import { RoomError } from './room-error.ts'
 
@@ -227,6 +227,7 @@ const UNREDACTABLE: ReadonlySet<string> = new Set([
   STATE_TYPES.joinRules,
   STATE_TYPES.historyVisibility,
   STATE_TYPES.grant,
+  MESSAGE_TYPES.redaction,
 ])
 
 export function isRedactable(event: RoomEvent): boolean {

@@ -1,7 +1,7 @@
 /** AEAD ciphers of node:crypto behind the Crypto port's pairs of functions. */
 import { CryptoError } from '../../src-shared/protocol/index.ts'
 import type { Crypto } from '../../src-shared/protocol/index.ts'
-import type { NodeCrypto } from './native-crypto.ts'
+import type { NodeCrypto } from './node-crypto.ts'
 
 const TAG_LENGTH = 16
 

@@ -10,7 +10,7 @@ import {
 import type { Crypto } from '../../src-shared/protocol/index.ts'
 import { KeyCache } from './key-cache.ts'
 import { createNativeCrypto } from './native-crypto.ts'
-import type { NodeCrypto } from './native-crypto.ts'
+import type { NodeCrypto } from './node-crypto.ts'
 
 const noble = createNobleCrypto()
 const native = createNativeCrypto()

@@ -10,10 +10,8 @@ import { createNobleCrypto, requireSelfTest, selfTest } from '../../src-shared/p
 import type { Crypto, CryptoPrimitive } from '../../src-shared/protocol/index.ts'
 import { nativeAead } from './native-aead.ts'
 import { nativeCurves } from './native-curves.ts'
-import { plain } from './plain-bytes.ts'
-
-/** What of node:crypto is used; a test may hand in one that lacks or breaks something. */
-export type NodeCrypto = typeof nodeCrypto
+import { plain } from './node-crypto.ts'
+import type { NodeCrypto } from './node-crypto.ts'
 
 export interface NativeCrypto extends Crypto {
   /** Primitives that should run natively here and do not. */

@@ -12,8 +12,8 @@ import {
 } from '../../src-shared/protocol/index.ts'
 import type { Crypto } from '../../src-shared/protocol/index.ts'
 import { KeyCache } from './key-cache.ts'
-import type { NodeCrypto } from './native-crypto.ts'
-import { plain } from './plain-bytes.ts'
+import { plain } from './node-crypto.ts'
+import type { NodeCrypto } from './node-crypto.ts'
 
 const SECRET_KEYS_KEPT = 512
 const PUBLIC_KEYS_KEPT = 2048

@@ -24,7 +24,7 @@ export type LaterEntry = Exclude<ManifestEntry, Genesis>
 type Entry<K extends LaterEntry['kind']> = Extract<LaterEntry, { kind: K }>
 
 /** A signature that must be there; `key` is the Ed25519 public key as base64url. */
-export interface NeededSignature {
+interface NeededSignature {
   readonly role: EntryRole
   readonly key: string
 }

@@ -1,0 +1,63 @@
+/** Binds the registry's shortcuts to the window, and Escape to what is open. */
+import type { Core } from '../store/core.ts'
+import { t } from '../text/t.ts'
+import { actions, type Shortcut } from './registry.ts'
+
+const mac = /mac/i.test(navigator.platform)
+
+export function matchesShortcut(event: KeyboardEvent, shortcut: Shortcut): boolean {
+  const mod = mac ? event.metaKey : event.ctrlKey
+  const other = mac ? event.ctrlKey : event.metaKey
+  return (
+    event.key.toLowerCase() === shortcut.key &&
+    mod === (shortcut.mod ?? false) &&
+    event.altKey === (shortcut.alt ?? false) &&
+    event.shiftKey === (shortcut.shift ?? false) &&
+    !other
+  )
+}
+
+/** The keys of a shortcut as they are written on the keyboard. */
+export function shortcutKeys(shortcut: Shortcut): string[] {
+  const names: Record<string, string> = { arrowup: t('key.up'), arrowdown: t('key.down') }
+  return [
+    ...(shortcut.mod ? [mac ? t('key.cmd') : t('key.ctrl')] : []),
+    ...(shortcut.alt ? [t('key.alt')] : []),
+    ...(shortcut.shift ? [t('key.shift')] : []),
+    names[shortcut.key] ?? shortcut.key.toUpperCase(),
+  ]
+}
+
+/** What Escape closes when nothing nearer took it: reply or edit first, then the details drawer. */
+function escape(core: Core): boolean {
+  const { openRoom } = core.store.getState()
+  if (openRoom === null) return false
+  const composer = core.composers.get(openRoom)
+  if (composer.editing !== null) core.composers.stopEditing(openRoom)
+  else if (composer.replyTo !== null) core.composers.reply(openRoom, null)
+  else return false
+  return true
+}
+
+export function bindKeyboard(core: Core): () => void {
+  function onKey(event: KeyboardEvent): void {
+    if (event.defaultPrevented || event.isComposing) return
+    const state = core.store.getState()
+    const modal = document.querySelector('dialog[open]') !== null
+    if (event.key === 'Escape' && !modal) {
+      if (escape(core)) event.preventDefault()
+      return
+    }
+    for (const action of actions) {
+      if (!action.shortcut || !matchesShortcut(event, action.shortcut)) continue
+      // Behind an open dialog nothing else may happen; the palette may replace or close one.
+      if (modal && (action.id !== 'palette' || state.overlay === null)) return
+      if (action.when && !action.when(state)) return
+      event.preventDefault()
+      action.run(core)
+      return
+    }
+  }
+  window.addEventListener('keydown', onKey)
+  return () => window.removeEventListener('keydown', onKey)
+}

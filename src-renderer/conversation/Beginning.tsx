@@ -1,0 +1,23 @@
+import { LockKeyhole } from 'lucide-react'
+import type { RoomSummary } from '../../src-shared/view-model/index.ts'
+import { Avatar } from '../design/Avatar.tsx'
+import { t } from '../text/t.ts'
+
+/** Stands where a conversation begins. */
+export function Beginning({ room }: { room: RoomSummary }) {
+  const group = room.kind === 'group'
+  return (
+    <div className="beginning">
+      <Avatar id={room.id} name={room.name} size={56} group={group} />
+      <p dir="auto">
+        {group
+          ? t('conversation.start.group', { room: room.name })
+          : t('conversation.start', { room: room.name })}
+      </p>
+      <p className="small quiet row">
+        <LockKeyhole size={13} aria-hidden="true" />
+        {t('conversation.start.detail')}
+      </p>
+    </div>
+  )
+}

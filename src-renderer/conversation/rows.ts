@@ -1,0 +1,66 @@
+/**
+ * Turns timeline items into the rows on screen: day headings, unread mark, grouping. Pure.
+ * A row's key is its item's key and nothing else: the scroll anchor needs it to survive older pages
+ * arriving above, which is why headings are part of a row instead of rows of their own.
+ */
+import type { MessageItem, NoticeItem, TimelineItem } from '../../src-shared/view-model/index.ts'
+import { dayOf } from '../text/times.ts'
+
+export type Place = 'single' | 'first' | 'middle' | 'last'
+export interface Row {
+  readonly key: string
+  /** Set where a new day begins. */
+  readonly day: number | null
+  readonly unread: boolean
+  readonly content:
+    | { readonly kind: 'message'; readonly item: MessageItem; readonly place: Place }
+    | { readonly kind: 'notice'; readonly item: NoticeItem }
+}
+
+/** Messages of one person closer than this stand together. */
+const together = 5 * 60_000
+
+function continues(before: TimelineItem | undefined, item: TimelineItem | undefined): boolean {
+  return (
+    before?.kind === 'message' &&
+    item?.kind === 'message' &&
+    before.sender === item.sender &&
+    before.bridge?.sender === item.bridge?.sender &&
+    Math.abs(item.time - before.time) < together &&
+    dayOf(before.time) === dayOf(item.time)
+  )
+}
+
+export function buildRows(items: readonly TimelineItem[], unreadFrom: string | null): Row[] {
+  return items.map((item, index) => {
+    const before = items[index - 1]
+    const after = items[index + 1]
+    const day = !before || dayOf(before.time) !== dayOf(item.time) ? item.time : null
+    const unread = item.key === unreadFrom
+    if (item.kind === 'notice') {
+      return { key: item.key, day, unread, content: { kind: 'notice', item } }
+    }
+    const joinsBefore = !unread && continues(before, item)
+    const joinsAfter = after?.key !== unreadFrom && continues(item, after)
+    const place = joinsBefore ? (joinsAfter ? 'middle' : 'last') : joinsAfter ? 'first' : 'single'
+    return { key: item.key, day, unread, content: { kind: 'message', item, place } }
+  })
+}
+
+/** A guess of a row's height before it was measured; near enough that the scrollbar stays calm. */
+export function estimateRow(row: Row, width: number, group: boolean): number {
+  let height = (row.day === null ? 0 : 44) + (row.unread ? 36 : 0)
+  if (row.content.kind === 'notice') return height + 30
+  const { item, place } = row.content
+  const perLine = Math.max(20, Math.min(width * 0.72, 580) / 7.4)
+  const lines = item.text
+    .split('\n')
+    .reduce((sum, line) => sum + Math.max(1, Math.ceil((line.length + 8) / perLine)), 0)
+  height += 16 + lines * 21.75
+  if (place === 'single' || place === 'first') height += 10 + (group && !item.mine ? 19 : 0)
+  else height += 3
+  if (item.quote) height += 50
+  if (item.reactions.length > 0) height += 30
+  if (item.protection.state === 'unreadable') height += 40
+  return height
+}

@@ -1,0 +1,63 @@
+import { useState } from 'react'
+import type { RoomSummary } from '../../src-shared/view-model/index.ts'
+import { Avatar } from '../design/Avatar.tsx'
+import { Button } from '../design/Button.tsx'
+import { useCore } from '../store/react.ts'
+import { t } from '../text/t.ts'
+
+/** An invitation in the list, to look at, accept or decline. */
+export function Invitation({ room, open }: { room: RoomSummary; open: boolean }) {
+  const core = useCore()
+  const [busy, setBusy] = useState(false)
+  const inviter = room.inviter?.name ?? room.name
+  const title = room.kind === 'group' ? room.name : inviter
+
+  async function answer(accept: boolean): Promise<void> {
+    setBusy(true)
+    const done = accept ? await core.rooms.accept(room.id) : await core.rooms.decline(room.id)
+    setBusy(false)
+    if (done && accept) core.conversation.open(room.id)
+  }
+
+  return (
+    <li className="invitation" data-open={open}>
+      <button
+        type="button"
+        className="invitation__who"
+        data-room-row
+        aria-current={open ? 'page' : undefined}
+        onClick={() => core.conversation.open(room.id)}
+      >
+        <Avatar id={room.id} name={title} size={36} group={room.kind === 'group'} />
+        <span className="room-row__text">
+          <span className="room-row__name truncate" dir="auto">
+            {title}
+          </span>
+          <span className="room-row__preview truncate" dir="auto">
+            {room.kind === 'group'
+              ? t('rooms.invitedToGroup', { name: inviter })
+              : t('rooms.invitedToTalk')}
+          </span>
+        </span>
+      </button>
+      <span className="invitation__answers">
+        <Button
+          size="small"
+          look="primary"
+          busy={busy}
+          aria-label={t('rooms.acceptNamed', { name: title })}
+          onClick={() => void answer(true)}
+        >
+          {t('rooms.accept')}
+        </Button>
+        <Button
+          size="small"
+          aria-label={t('rooms.declineNamed', { name: title })}
+          onClick={() => void answer(false)}
+        >
+          {t('rooms.decline')}
+        </Button>
+      </span>
+    </li>
+  )
+}

@@ -1,0 +1,72 @@
+import { Ghost } from 'lucide-react'
+import { memo } from 'react'
+import type { RoomSummary } from '../../src-shared/view-model/index.ts'
+import { Avatar } from '../design/Avatar.tsx'
+import { useCore } from '../store/react.ts'
+import { t } from '../text/t.ts'
+import { listTime } from '../text/times.ts'
+import { previewText } from './preview.ts'
+
+export const RoomRow = memo(function RoomRow({
+  room,
+  open,
+  now,
+}: {
+  room: RoomSummary
+  open: boolean
+  now: number
+}) {
+  const core = useCore()
+  const leaving = room.leavingAt !== null
+  const counted =
+    room.mentions > 0
+      ? t('rooms.mentions', { count: room.mentions })
+      : room.unread > 0
+        ? t('rooms.unread', { count: room.unread })
+        : null
+  const preview = leaving ? t('rooms.leaving') : previewText(room)
+  return (
+    <li>
+      <button
+        type="button"
+        className="room-row"
+        data-room-row
+        data-unread={room.unread > 0}
+        data-ghost={leaving || room.visibility === 'shadow'}
+        aria-current={open ? 'page' : undefined}
+        onClick={() => core.conversation.open(room.id)}
+      >
+        <Avatar id={room.id} name={room.name} size={42} group={room.kind === 'group'} />
+        <span className="room-row__text">
+          <span className="room-row__line">
+            <span className="room-row__name truncate" dir="auto">
+              {room.name}
+            </span>
+            {room.visibility === 'shadow' ? <Ghost size={13} aria-hidden="true" /> : null}
+            {room.lastActivity > 0 ? (
+              <time className="room-row__time">{listTime(room.lastActivity, now)}</time>
+            ) : null}
+          </span>
+          <span className="room-row__line">
+            <span
+              className="room-row__preview truncate"
+              dir="auto"
+              data-quiet={leaving || (room.preview !== null && room.preview.kind !== 'text')}
+            >
+              {room.hasDraft && !leaving ? (
+                <span className="room-row__draft">{t('rooms.draft')} </span>
+              ) : null}
+              {preview}
+            </span>
+            {counted ? (
+              <span className="room-row__count" data-mention={room.mentions > 0}>
+                <span aria-hidden="true">{Math.min(room.unread || room.mentions, 999)}</span>
+                <span className="unseen">{counted}</span>
+              </span>
+            ) : null}
+          </span>
+        </span>
+      </button>
+    </li>
+  )
+})

@@ -1,0 +1,149 @@
+/** The list of rooms: loading, order, search, and what one can do to a room from outside it. */
+import type { CallOutput, CallResult } from '../../src-shared/ipc/index.ts'
+import type { RoomSummary } from '../../src-shared/view-model/index.ts'
+import { t } from '../text/t.ts'
+import type { Context } from './context.ts'
+import type { UiState } from './state.ts'
+
+const fold = (text: string): string =>
+  text
+    .normalize('NFKD')
+    .replace(/\p{Mn}/gu, '')
+    .toLocaleLowerCase()
+
+/** True when every word of `query` occurs in one of the texts, whatever case or accents. */
+export function matches(query: string, ...texts: readonly string[]): boolean {
+  const haystack = fold(texts.join('\n'))
+  return fold(query)
+    .split(/\s+/)
+    .every((word) => haystack.includes(word))
+}
+
+const newestFirst = (a: RoomSummary, b: RoomSummary): number =>
+  b.lastActivity - a.lastActivity || a.name.localeCompare(b.name)
+
+/** Invitations first, then rooms by latest activity; both filtered by the search text. */
+export function arrangeRooms(
+  rooms: UiState['rooms'],
+  filter: string,
+): { invitations: RoomSummary[]; joined: RoomSummary[] } {
+  const query = filter.trim()
+  const shown = Object.values(rooms)
+    .filter((room) => room.membership !== 'leave')
+    .filter(
+      (room) =>
+        query === '' ||
+        matches(query, room.name, room.preview?.text ?? '', room.inviter?.userId ?? ''),
+    )
+    .sort(newestFirst)
+  return {
+    invitations: shown.filter((room) => room.membership === 'invite'),
+    joined: shown.filter((room) => room.membership === 'join'),
+  }
+}
+
+/** The room one step up or down from the open one, in list order; wraps round. */
+export function neighbourRoom(state: UiState, step: 1 | -1): string | null {
+  const { invitations, joined } = arrangeRooms(state.rooms, state.roomFilter)
+  const order = [...invitations, ...joined].map((room) => room.id)
+  if (order.length === 0) return null
+  const at = state.openRoom === null ? -1 : order.indexOf(state.openRoom)
+  if (at < 0) return (step === 1 ? order[0] : order[order.length - 1]) ?? null
+  return order[(at + step + order.length) % order.length] ?? null
+}
+
+export interface Rooms {
+  load(): Promise<void>
+  changed(changed: readonly RoomSummary[], removed: readonly string[]): void
+  accept(room: string): Promise<boolean>
+  decline(room: string): Promise<boolean>
+  leave(room: string): Promise<void>
+  undoLeave(room: string): Promise<void>
+  lookUp(who: string): Promise<CallResult<'rooms.lookUp'>>
+  startDirect(who: string): Promise<CallResult<'rooms.startDirect'>>
+  createGroup(input: GroupInput): Promise<CallResult<'rooms.createGroup'>>
+  invite(room: string, who: string): Promise<CallResult<'rooms.invite'>>
+  rename(room: string, name: string): Promise<CallResult<'rooms.rename'>>
+  removeMember(room: string, member: string): Promise<boolean>
+  memberSeen(room: string, member: string): Promise<boolean>
+}
+
+export interface GroupInput {
+  name: string
+  topic: string
+  invite: string[]
+  historyVisibility: 'invited' | 'joined' | 'shared'
+}
+export type FoundPerson = CallOutput<'rooms.lookUp'>
+
+export function createRooms(ctx: Context, open: (room: string | null) => void): Rooms {
+  const { store } = ctx
+  const account = (): string => store.getState().account ?? ''
+
+  return {
+    async load() {
+      const asked = account()
+      const result = await ctx.call('rooms.list', { account: asked })
+      if (asked !== account()) return
+      if (!result.ok) {
+        ctx.set({ roomsStatus: 'failed' })
+        return
+      }
+      ctx.set({
+        rooms: Object.fromEntries(result.value.map((room) => [room.id, room])),
+        roomsStatus: 'ready',
+      })
+    },
+    changed(changed, removed) {
+      const rooms = { ...store.getState().rooms }
+      for (const room of changed) rooms[room.id] = room
+      for (const id of removed) delete rooms[id]
+      ctx.set({ rooms })
+      const { openRoom } = store.getState()
+      if (openRoom !== null && removed.includes(openRoom)) open(null)
+    },
+    accept: (room) => ctx.attempt('rooms.accept', { account: account(), room }),
+    async decline(room) {
+      const done = await ctx.attempt('rooms.decline', { account: account(), room })
+      if (done && store.getState().openRoom === room) open(null)
+      return done
+    },
+    async leave(room) {
+      const name = store.getState().rooms[room]?.name ?? ''
+      const result = await ctx.call('rooms.leave', { account: account(), room })
+      if (!result.ok) {
+        ctx.fail(result.error)
+        return
+      }
+      if (store.getState().openRoom === room) open(null)
+      ctx.toast(t('leave.toast', { room: name }), {
+        undo: { room, until: result.value.leavingAt },
+      })
+    },
+    async undoLeave(room) {
+      const done = await ctx.attempt('rooms.undoLeave', { account: account(), room })
+      if (!done) return
+      const toasts = store.getState().toasts.filter((toast) => toast.undo?.room !== room)
+      ctx.set({ toasts })
+      ctx.announce(t('leave.undone'))
+      open(room)
+    },
+    lookUp: (who) => ctx.call('rooms.lookUp', { account: account(), who }),
+    async startDirect(who) {
+      const result = await ctx.call('rooms.startDirect', { account: account(), who })
+      if (result.ok) open(result.value.room)
+      return result
+    },
+    async createGroup(input) {
+      const result = await ctx.call('rooms.createGroup', { account: account(), ...input })
+      if (result.ok) open(result.value.room)
+      return result
+    },
+    invite: (room, who) => ctx.call('rooms.invite', { account: account(), room, who }),
+    rename: (room, name) => ctx.call('rooms.rename', { account: account(), room, name }),
+    removeMember: (room, member) =>
+      ctx.attempt('rooms.removeMember', { account: account(), room, member }),
+    memberSeen: (room, member) =>
+      ctx.attempt('rooms.markMemberSeen', { account: account(), room, member }),
+  }
+}

@@ -1,0 +1,31 @@
+/** A message's delivery and protection, in words. */
+import type { MessageItem } from '../../src-shared/view-model/index.ts'
+import { t } from './t.ts'
+
+const listFormat = new Intl.ListFormat('en', { style: 'long', type: 'conjunction' })
+export const namesInWords = (names: readonly string[]): string => listFormat.format(names)
+
+export function deliveryText({ delivery, deliveredTo, failure }: MessageItem): string | null {
+  switch (delivery) {
+    case null:
+      return null
+    case 'delivered':
+      return deliveredTo.length > 0
+        ? t('delivery.deliveredTo', { names: namesInWords(deliveredTo) })
+        : t('delivery.delivered')
+    case 'read':
+      return deliveredTo.length > 0
+        ? t('delivery.readBy', { names: namesInWords(deliveredTo) })
+        : t('delivery.read')
+    case 'failed':
+      return failure ? t(`failure.${failure}`) : t('delivery.failed')
+    default:
+      return t(`delivery.${delivery}`)
+  }
+}
+
+export function protectionText({ protection }: MessageItem): string {
+  return protection.state === 'unreadable'
+    ? t(`unreadable.${protection.reason}`)
+    : t(`protection.${protection.state}`)
+}

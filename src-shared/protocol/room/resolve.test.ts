@@ -1,0 +1,371 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { checkAuth } from './auth.ts'
+import {
+  banBody,
+  inviteBody,
+  joinBody,
+  joinRulesBody,
+  kickBody,
+  leaveBody,
+  memberPowerBody,
+  nameBody,
+  powerBody,
+  topicBody,
+} from './builders.ts'
+import type { StateBody } from './builders.ts'
+import { isState, originTsAfter, readContent } from './event.ts'
+import type { RoomEvent } from './event.ts'
+import { createRoomGraph, replayOrder } from './resolve.ts'
+import {
+  applyEvent,
+  CREATOR_POWER,
+  emptyState,
+  membershipOf,
+  powerLevels,
+  powerOf,
+  stateEvent,
+  stateEvents,
+  stateOf,
+  userIdOf,
+} from './state.ts'
+import type { RoomState } from './state.ts'
+import {
+  act,
+  advanceManifest,
+  attempt,
+  bringIn,
+  copyOf,
+  createLab,
+  createReplica,
+  foundRoom,
+  place,
+  quickCrypto,
+  receive,
+  rosterEvent,
+  say,
+  sealState,
+  setRoster,
+  stateNow,
+  sync,
+} from './testing/lab.ts'
+import type { Lab, Person, Replica } from './testing/lab.ts'
+
+function ids(state: RoomState): string[] {
+  return stateEvents(state).map((event) => event.id)
+}
+
+function text(state: RoomState, type: 'e.room.name' | 'e.room.topic'): unknown {
+  const event = stateEvent(state, type)
+  if (event === undefined) return undefined
+  return type === 'e.room.name'
+    ? readContent(event, 'e.room.name')?.name
+    : readContent(event, 'e.room.topic')?.topic
+}
+
+/** The chapter's words taken literally: everything from the empty state, recursively, no shortcut. */
+function replayEverything(replica: Replica): RoomState {
+  const all = [...replica.events.values()]
+  const power = (event: RoomEvent): number => {
+    const auth = event.pdu.event.auth_events.flatMap((id) => replica.events.get(id) ?? [])
+    return auth.length === 0 ? CREATOR_POWER : powerOf(stateOf(auth), event.header.member)
+  }
+  const ranked = (events: RoomEvent[]): RoomEvent[] =>
+    events.toSorted(
+      (a, b) =>
+        power(b) - power(a) ||
+        a.pdu.event.origin_ts - b.pdu.event.origin_ts ||
+        (a.id < b.id ? -1 : 1),
+    )
+  const ancestors = (event: RoomEvent, found = new Set<RoomEvent>()): Set<RoomEvent> => {
+    for (const id of event.pdu.event.prev_events) {
+      const parent = replica.events.get(id)
+      if (parent === undefined || found.has(parent)) continue
+      found.add(parent)
+      ancestors(parent, found)
+    }
+    return found
+  }
+  const order: RoomEvent[] = []
+  const place = (events: RoomEvent[]): void => {
+    for (const event of ranked(events)) {
+      if (order.includes(event)) continue
+      place([...ancestors(event)].filter((before) => isState(before) && !order.includes(before)))
+      order.push(event)
+    }
+  }
+  place(all.filter(isState))
+  return order.reduce(
+    (state, event) => (checkAuth(event, state).ok ? applyEvent(state, event) : state),
+    emptyState,
+  )
+}
+
+function newRoom(lab: Lab) {
+  const alice = lab.person('alice', 'a.example')
+  const admin = lab.person('admin', 'b.example')
+  const mod = lab.person('mod', 'c.example')
+  const bob = lab.person('bob', 'a.example')
+  const carol = lab.person('carol', 'c.example')
+  const room = foundRoom(lab, alice, { events: { 'e.room.power': 50 } })
+  for (const person of [admin, mod, bob]) bringIn(room, alice, person)
+  act(room, alice, memberPowerBody(stateNow(room), admin.member, 100))
+  act(room, alice, memberPowerBody(stateNow(room), mod.member, 50))
+  return { room, alice, admin, mod, bob, carol }
+}
+
+describe('a line of events', () => {
+  it('resolves to what came last, whoever has left since', () => {
+    const { room, alice, mod } = newRoom(createLab(quickCrypto))
+    act(room, mod, topicBody('by the moderator'))
+    act(room, alice, kickBody(stateNow(room), mod.member))
+    say(room, alice)
+    expect(text(stateNow(room), 'e.room.topic')).toBe('by the moderator')
+    expect(ids(replayEverything(room))).toEqual(ids(stateNow(room)))
+  })
+
+  it('is replayed in its own order', () => {
+    const { room } = newRoom(createLab(quickCrypto))
+    const all = [...room.events.values()]
+    const source = { getEvent: (id: string) => room.events.get(id) }
+    expect(replayOrder(all.toReversed(), source)).toEqual(all.filter(isState))
+  })
+
+  it('of many events resolves without deep recursion', () => {
+    const { room, alice } = newRoom(createLab(quickCrypto))
+    const expected = ids(stateNow(room))
+    const events = new Map(room.events)
+    const message = say(room, alice)
+    const [tip] = room.extremities
+    // Two lines of 20,000 messages each that meet again: only ids and parents matter here.
+    const lines = ['left', 'right'].map((line) => {
+      for (let i = 0, parent = tip ?? ''; i < 20_000; i++) {
+        const event = { ...message.pdu.event, prev_events: [parent] }
+        parent = `${line} ${i}`
+        events.set(parent, { ...message, id: parent, pdu: { ...message.pdu, event } })
+      }
+      return `${line} 19999`
+    })
+    events.set(message.id, message)
+    const cold = createRoomGraph({ getEvent: (id) => events.get(id) }, 4)
+    expect(ids(cold.resolve(lines))).toEqual(expected)
+    expect(ids(cold.stateAfter('left 19999'))).toEqual(expected)
+  })
+
+  it('that lacks an event is not resolved', () => {
+    const { room } = newRoom(createLab(quickCrypto))
+    const graph = createRoomGraph({ getEvent: () => undefined })
+    expect(() => graph.resolve(room.extremities)).toThrow('room: unknown_event')
+  })
+})
+
+describe('branches', () => {
+  it('do not let a banned moderator act from before its ban', () => {
+    const { room, admin, mod, bob } = newRoom(createLab(quickCrypto))
+    const before = [...room.extremities]
+    // A weak member's event comes between: it must not carry the branch past the ban.
+    act(room, bob, leaveBody(bob.member, bob.userId))
+    act(room, admin, inviteBody(bob.member, bob.userId))
+    act(room, bob, joinBody(bob.member, bob.userId))
+    act(room, admin, banBody(stateNow(room), mod.member))
+    const kick = backdated(room, mod, kickBody(stateNow(room), bob.member), before)
+    backdated(room, mod, nameBody('Mine'), [kick.id])
+    const state = stateNow(room)
+    expect(membershipOf(state, bob.member)).toBe('join')
+    expect(membershipOf(state, mod.member)).toBe('ban')
+    expect(text(state, 'e.room.name')).toBe('Test')
+    say(room, admin)
+    expect(ids(stateNow(room))).toEqual(ids(state))
+  })
+
+  it('do not let a demoted moderator win against its demotion', () => {
+    const { room, alice, mod, bob } = newRoom(createLab(quickCrypto))
+    const before = [...room.extremities]
+    act(room, alice, memberPowerBody(stateNow(room), mod.member, 0))
+    backdated(room, mod, memberPowerBody(room.graph.resolve(before), bob.member, 50), before)
+    expect(powerOf(stateNow(room), mod.member)).toBe(0)
+    expect(powerOf(stateNow(room), bob.member)).toBe(0)
+  })
+
+  it('with conflicting power changes by equals converge, and keep the creator where it is', () => {
+    const lab = createLab(quickCrypto)
+    const { room, alice, mod, admin, bob } = newRoom(lab)
+    act(room, alice, memberPowerBody(stateNow(room), admin.member, 50))
+    const [one, two] = [copyOf(room), copyOf(room)]
+    act(one, mod, memberPowerBody(stateNow(one), bob.member, 20))
+    act(two, admin, memberPowerBody(stateNow(two), bob.member, 30))
+    sync(one, two)
+    sync(two, one)
+    expect(ids(stateNow(one))).toEqual(ids(stateNow(two)))
+    expect([20, 30]).toContain(powerOf(stateNow(one), bob.member))
+    expect(powerOf(stateNow(one), alice.member)).toBe(CREATOR_POWER)
+  })
+
+  it('let a withdrawn invitation stop the join beside it', () => {
+    const { room, alice, carol } = newRoom(createLab(quickCrypto))
+    act(room, alice, inviteBody(carol.member, carol.userId))
+    setRoster(room, carol)
+    const other = copyOf(room)
+    act(room, alice, kickBody(stateNow(room), carol.member))
+    act(other, carol, joinBody(carol.member, carol.userId))
+    say(other, carol)
+    sync(room, other)
+    expect(membershipOf(stateNow(room), carol.member)).toBe('leave')
+  })
+
+  it('keep what both sides did without conflict', () => {
+    const { room, alice, mod } = newRoom(createLab(quickCrypto))
+    const other = copyOf(room)
+    act(room, alice, nameBody('Both'))
+    act(other, mod, topicBody('kept'))
+    sync(room, other)
+    expect(text(stateNow(room), 'e.room.name')).toBe('Both')
+    expect(text(stateNow(room), 'e.room.topic')).toBe('kept')
+  })
+
+  it('let one roster of a member’s two win, the same everywhere', () => {
+    const { room, bob } = newRoom(createLab(quickCrypto))
+    const other = copyOf(room)
+    const removed = { ...bob }
+    advanceManifest(removed)
+    setRoster(room, removed, { devices: [] })
+    advanceManifest(removed)
+    setRoster(other, removed)
+    const reverse = copyOf(other)
+    sync(reverse, room)
+    sync(room, other)
+    expect(ids(stateNow(room))).toEqual(ids(stateNow(reverse)))
+  })
+})
+
+/** On a branch off the past, dated as early as it may be. */
+function backdated(
+  replica: Replica,
+  person: Person,
+  body: StateBody,
+  at: readonly string[],
+): RoomEvent {
+  const sealed = sealState(replica.lab, person, replica.graph.resolve(at), body)
+  const parents = at.flatMap((id) => replica.events.get(id) ?? [])
+  const event = place(replica, sealed, person.server, { at, originTs: originTsAfter(0, parents) })
+  expect(receive(replica, event)).toEqual({ ok: true })
+  return event
+}
+
+const move = fc.record({
+  replica: fc.nat(2),
+  actor: fc.nat(5),
+  target: fc.nat(5),
+  what: fc.nat(13),
+  level: fc.constantFrom(0, 10, 50, 100),
+})
+type Move = typeof move extends fc.Arbitrary<infer T> ? T : never
+
+/** Three copies drift apart and meet again as the moves say; the result: everything there is. */
+function play(moves: readonly Move[]): Replica {
+  const lab = createLab(quickCrypto)
+  const { room, alice, admin, mod, bob, carol } = newRoom(lab)
+  const people = [alice, admin, mod, bob, carol, lab.person('dave', 'd.example')]
+  const replicas = [room, copyOf(room), copyOf(room)]
+  for (const { replica: at, actor, target, what, level } of moves) {
+    const replica = replicas[at]
+    const [person, other] = [people[actor], people[target]]
+    if (replica === undefined || person === undefined || other === undefined) continue
+    const state = stateNow(replica)
+    if (what < 2) sync(replica, replicas[level % 3] ?? replica)
+    else if (what === 2) {
+      const own = { ...person }
+      advanceManifest(own)
+      if (receive(replica, rosterEvent(replica, own)).ok) advanceManifest(person)
+    } else {
+      const body = bodyOf(what, state, person, other, level)
+      if (body !== null) receive(replica, attempt(replica, person, body))
+      if (what === 4) receive(replica, rosterEvent(replica, other))
+    }
+  }
+  for (const other of replicas) sync(room, other)
+  return room
+}
+
+function bodyOf(
+  what: number,
+  state: RoomState,
+  person: Person,
+  other: Person,
+  level: number,
+): StateBody | null {
+  switch (what) {
+    case 3:
+      return joinBody(person.member, person.userId)
+    case 4:
+      return inviteBody(other.member, other.userId)
+    case 5:
+      return leaveBody(person.member, person.userId)
+    case 6:
+      return userIdOf(state, other.member) === undefined ? null : kickBody(state, other.member)
+    case 7:
+      return userIdOf(state, other.member) === undefined ? null : banBody(state, other.member)
+    case 8:
+    case 9:
+      return memberPowerBody(state, other.member, level)
+    case 10:
+      return powerBody({ ...powerLevels(state), invite: level, events: { 'e.room.power': 50 } })
+    case 11:
+      return joinRulesBody(level === 0 ? 'public' : 'invite')
+    case 12:
+      return nameBody(`name ${level}`)
+    default:
+      return topicBody(`topic ${level}`)
+  }
+}
+
+/** The same events in another order in which parents come first. */
+function shuffled(replica: Replica, choices: readonly number[]): Replica {
+  const copy = createReplica(replica.lab)
+  const left = [...replica.events.values()]
+  for (let turn = 0; left.length > 0; turn++) {
+    const ready = left.filter((event) =>
+      event.pdu.event.prev_events.every((id) => copy.events.has(id)),
+    )
+    const next = ready[(choices[turn % choices.length] ?? 0) % ready.length]
+    if (next === undefined) throw new Error('not a graph')
+    left.splice(left.indexOf(next), 1)
+    expect(receive(copy, next)).toEqual({ ok: true })
+  }
+  return copy
+}
+
+describe('any history', () => {
+  it('resolves alike in every order of delivery and as the replay of everything', () => {
+    let branched = 0
+    const choices = fc.array(fc.nat(1000), { minLength: 1, maxLength: 40 })
+    fc.assert(
+      fc.property(fc.array(move, { minLength: 5, maxLength: 30 }), choices, (moves, order) => {
+        const replica = play(moves)
+        if (replica.extremities.length > 1) branched++
+        const expected = ids(stateNow(replica))
+        expect(ids(stateNow(shuffled(replica, order)))).toEqual(expected)
+        expect(ids(replayEverything(replica))).toEqual(expected)
+        const cold = createRoomGraph({ getEvent: (id) => replica.events.get(id) }, 1)
+        expect(ids(cold.resolve(replica.extremities))).toEqual(expected)
+      }),
+      { numRuns: 30 },
+    )
+    // A property over lines alone would prove nothing.
+    expect(branched).toBeGreaterThan(8)
+  })
+
+  it('keeps the creator in place and nobody listed above the highest power', () => {
+    fc.assert(
+      fc.property(fc.array(move, { minLength: 5, maxLength: 40 }), (moves) => {
+        const replica = play(moves)
+        const state = stateNow(replica)
+        const creator = stateEvent(state, 'e.room.create')?.header.member ?? ''
+        expect(powerOf(state, creator)).toBe(CREATOR_POWER)
+        expect(membershipOf(state, creator)).not.toBe('ban')
+        expect(Object.keys(powerLevels(state).members)).not.toContain(creator)
+      }),
+      { numRuns: 20 },
+    )
+  })
+})

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromHex } from '../encoding/index.ts'
 import { sealClearEnvelope } from '../envelope/index.ts'
+import { checkAtParents } from './accept.ts'
 import type { AcceptCode } from './accept.ts'
 import {
   banBody,
@@ -318,13 +319,22 @@ describe('rosters', () => {
     const room = copyOf(base)
     advanceManifest(bob)
     expectRefusal(room, rosterEvent(room, bob, { origin: 'evil.example' }), 'wrong_origin')
+    const borrowed = sealRoster({
+      crypto: lab.crypto,
+      state: stateNow(room),
+      node: 'evil.example',
+      member: bob.member,
+      now: lab.now,
+      content: { user_id: bob.userId, head: bob.head, height: bob.height, devices: [] },
+    })
+    expectRefusal(room, place(room, borrowed, bob.server), 'wrong_origin')
     const moved = { ...bob, userId: '@bob:evil.example', server: 'evil.example' }
     expectRefusal(room, rosterEvent(room, moved), 'user_id_changed')
   })
 
   it('reject a roster that names one member and is filed under another', () => {
     const room = copyOf(base)
-    const [state, { height, head, userId }] = [stateNow(room), bob]
+    const [state, { height, userId }] = [stateNow(room), bob]
     const content = { user_id: userId, height: height + 5, head: stranger.head, devices: [] }
     const options = { crypto: lab.crypto, state, node: 'b.example', content, now: lab.now }
     const sealed = sealRoster({ ...options, member: bob.member })
@@ -418,6 +428,21 @@ describe('signatures and place', () => {
     const other = foundRoom(lab, alice)
     const sealed = sealMessage(lab, alice, stateNow(other))
     expectRefusal(copyOf(base), place(base, sealed, alice.server), 'wrong_room')
+  })
+
+  it('rejects an event whose parents lie in another room', () => {
+    const event = say(copyOf(base), bob)
+    const elsewhere = foundRoom(lab, alice)
+    const parents = elsewhere.extremities.flatMap((id) => elsewhere.events.get(id) ?? [])
+    const refusal = { ok: false, code: 'wrong_room' }
+    expect(checkAtParents(lab.crypto, event, parents, stateNow(base))).toEqual(refusal)
+    expect(checkAtParents(lab.crypto, event, [], stateNow(base))).toMatchObject({ ok: false })
+  })
+
+  it('rejects state under a suite that it could not verify', () => {
+    const sealed = sealState(lab, alice, stateNow(base), nameBody('x'))
+    const header = { ...sealed.header, suite: 2 }
+    expectRefusal(copyOf(base), place(base, { ...sealed, header }, alice.server), 'bad_header')
   })
 
   it('rejects signed state that someone moved to after the state it replaces', () => {

@@ -38,6 +38,8 @@ const small = 16 * 1024
 /** A device proves that it holds its keys whenever it asks for a token (label `eccp/login/1`). */
 export const loginProofSchema = z.object({ ts: time, sig: z.string().max(128) })
 
+const nodeKeySchema = z.object({ key_id: z.string().max(64), ed25519: z.string().max(64) })
+
 export const limitsSchema = z.object({
   envelope_bytes: z.int(),
   request_bytes: z.int(),
@@ -58,7 +60,9 @@ export const capabilitiesSchema = z.looseObject({
   federation: z.enum(['open', 'allow_list', 'isolated']),
   limits: limitsSchema,
   /** Base64url Ed25519 key by which clients recognise the node wherever it listens. */
-  signing_key: z.object({ key_id: z.string().max(64), ed25519: z.string().max(64) }),
+  signing_key: nodeKeySchema,
+  /** Keys it signed with before; events under them stay valid. */
+  retired_keys: z.array(nodeKeySchema).optional(),
   server_time: time,
 })
 export type Capabilities = z.infer<typeof capabilitiesSchema>
@@ -195,7 +199,8 @@ export const clientApi = {
     query: none,
     body: z.object({
       username: z.string().min(1).max(64),
-      password: z.string().min(8).max(1024),
+      /** Shorter than 8 characters is `M_WEAK_PASSWORD`. */
+      password: z.string().min(1).max(1024),
       display_name: z.string().max(128).optional(),
       device_name: deviceName.optional(),
       genesis: signedEntrySchema,
@@ -210,6 +215,8 @@ export const clientApi = {
       'M_WEAK_PASSWORD',
       'M_REGISTRATION_CLOSED',
       'E_BAD_ENTRY',
+      'E_CLOCK_SKEW',
+      'M_FORBIDDEN',
       'M_LIMIT_EXCEEDED',
     ],
   }),
@@ -229,7 +236,7 @@ export const clientApi = {
     }),
     response: sessionSchema,
     maxBytes: small,
-    errors: ['M_FORBIDDEN', 'E_DEVICE_REMOVED', 'M_LIMIT_EXCEEDED'],
+    errors: ['M_FORBIDDEN', 'E_DEVICE_REMOVED', 'E_CLOCK_SKEW', 'M_LIMIT_EXCEEDED'],
   }),
   logout: endpoint({
     method: 'POST',
@@ -463,7 +470,12 @@ export const clientApi = {
       limit: z.coerce.number().int().min(1).max(200).optional(),
     }),
     body: noBody,
-    response: z.object({ events: z.array(timelineEntrySchema), prev: z.string().nullable() }),
+    response: z.object({
+      events: z.array(timelineEntrySchema),
+      /** What these events rest on (their auth events, and those of them), for checking them. */
+      auth: z.array(pduSchema).optional(),
+      prev: z.string().nullable(),
+    }),
     maxBytes: 0,
     errors: ['M_NOT_FOUND', 'M_FORBIDDEN'],
   }),

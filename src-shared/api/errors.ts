@@ -24,6 +24,8 @@ export const errcodes = [
   'E_HEAD_CONFLICT',
   /** A manifest entry that breaks a rule of the log; `rule` names it. */
   'E_BAD_ENTRY',
+  /** `ts` of a login proof is too far from the node's clock; the answer carries `server_time`. */
+  'E_CLOCK_SKEW',
   /** The token belongs to a device that is not approved yet. */
   'E_DEVICE_PENDING',
   'E_DEVICE_REMOVED',
@@ -37,6 +39,9 @@ export const errcodes = [
   'E_UNAUTHORIZED_EVENT',
   /** The same transaction id was used for other bytes. */
   'E_TXN_REUSED',
+  /** Someone or something on another server is named, and this node does not federate yet. */
+  'E_FEDERATION_UNAVAILABLE',
+  /** `since` is not of this node, from its future, or older than what it keeps: sync without it. */
   'E_SYNC_RESET',
 ] as const
 export type Errcode = (typeof errcodes)[number]
@@ -46,6 +51,9 @@ export const errorBodySchema = z.looseObject({
   error: z.string().max(512),
   retry_after_ms: z.int().nonnegative().optional(),
   rule: z.string().max(64).optional(),
+  /** With `seq_reused`: the lowest sequence number still free for this device in this room. */
+  next_seq: z.int().nonnegative().optional(),
+  server_time: z.int().nonnegative().optional(),
   head: z.string().max(64).optional(),
   height: z.int().nonnegative().optional(),
   roster: z.array(z.object({ member: z.string(), head: z.string() })).optional(),
@@ -71,6 +79,7 @@ export const statusOf: Record<Errcode, number> = {
   M_UNKNOWN: 500,
   E_HEAD_CONFLICT: 409,
   E_BAD_ENTRY: 400,
+  E_CLOCK_SKEW: 403,
   E_DEVICE_PENDING: 403,
   E_DEVICE_REMOVED: 401,
   E_ROSTER_MISMATCH: 409,
@@ -78,5 +87,6 @@ export const statusOf: Record<Errcode, number> = {
   E_BAD_ENVELOPE: 400,
   E_UNAUTHORIZED_EVENT: 403,
   E_TXN_REUSED: 409,
+  E_FEDERATION_UNAVAILABLE: 422,
   E_SYNC_RESET: 409,
 }

@@ -1,0 +1,99 @@
+/** How a node is set up: every choice as one value, with its defaults. Where it comes from is `cli.ts`. */
+
+export interface Listen {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+}
+
+/** Requests allowed in a window; by address for those without a token, by device for the others. */
+export interface Limit {
+  readonly max: number
+  readonly windowMs: number
+}
+
+export interface RateLimits {
+  readonly register: Limit
+  readonly login: Limit
+  readonly claimKeys: Limit
+  /** Sending to rooms and devices. */
+  readonly send: Limit
+  /** Everything else with a token. */
+  readonly device: Limit
+  /** Everything else without one. */
+  readonly address: Limit
+  /** One-time prekeys of one device that one account may claim. */
+  readonly oneTimePrekeys: Limit
+}
+
+const minute = 60_000
+
+export const defaultRateLimits: RateLimits = {
+  register: { max: 60, windowMs: 10 * minute },
+  login: { max: 60, windowMs: 5 * minute },
+  claimKeys: { max: 300, windowMs: minute },
+  send: { max: 1200, windowMs: minute },
+  device: { max: 3000, windowMs: minute },
+  address: { max: 1200, windowMs: minute },
+  oneTimePrekeys: { max: 20, windowMs: 60 * minute },
+}
+
+export interface PasswordCost {
+  /** KiB. */
+  readonly memoryCost: number
+  readonly timeCost: number
+}
+
+export interface NodeConfig {
+  readonly serverName: string
+  /** Where clients reach the node from outside; null where only `listen` is known. */
+  readonly publicBaseUrl: string | null
+  readonly dataDir: string
+  readonly listen: Listen
+  /** Metrics for operators; null: nowhere. */
+  readonly adminListen: Listen | null
+  readonly registration: 'open' | 'closed' | 'token'
+  /** Name of the account that becomes the first administrator. */
+  readonly bootstrapAdmin: string | null
+  /** Null: none, for tests. */
+  readonly rateLimits: RateLimits | null
+  readonly passwordCost: PasswordCost
+  /** Null: tokens end with logout or removal only. */
+  readonly tokenLifetimeMs: number | null
+  /** Take the caller's address from `X-Forwarded-For`. */
+  readonly trustProxy: boolean
+  readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug'
+  /** Items in one sync answer. */
+  readonly syncItems: number
+  /** Bytes of one sync answer after which no further item is begun. */
+  readonly syncBytes: number
+  /** Check every answer against its schema; a mismatch is an internal error. For tests. */
+  readonly checkAnswers: boolean
+}
+
+export const defaults = {
+  publicBaseUrl: null,
+  listen: { host: '127.0.0.1', port: 0 },
+  adminListen: null,
+  registration: 'open',
+  bootstrapAdmin: null,
+  rateLimits: defaultRateLimits,
+  // RFC 9106 allows less memory with more passes; these are OWASP's figures for Argon2id.
+  passwordCost: { memoryCost: 19 * 1024, timeCost: 2 },
+  tokenLifetimeMs: null,
+  trustProxy: false,
+  logLevel: 'info',
+  syncItems: 200,
+  syncBytes: 512 * 1024,
+  checkAnswers: false,
+} as const satisfies Omit<NodeConfig, 'serverName' | 'dataDir'>
+
+export const software = { name: 'eccp-node', version: '0.1.0' } as const
+
+export const limits = {
+  envelope_bytes: 64 * 1024,
+  request_bytes: 1024 * 1024,
+  pairwise_devices: 64,
+  active_devices: 16,
+  sync_timeout_ms: 60_000,
+} as const

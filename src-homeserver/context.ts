@@ -1,0 +1,85 @@
+/** The composition root: everything a route may use, put together once. */
+import { getRandomValues } from 'node:crypto'
+import type { Crypto } from '../src-shared/protocol/index.ts'
+import { createNativeCrypto } from '../src-platform/crypto/native-crypto.ts'
+import type { NodeConfig } from './config.ts'
+import { createLog } from './log.ts'
+import type { Log } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
+import { createPasswords } from './passwords.ts'
+import type { Passwords } from './passwords.ts'
+import { createQuota } from './quota.ts'
+import type { Quota } from './quota.ts'
+import { createRoomStates } from './rooms/room-states.ts'
+import type { RoomStates } from './rooms/room-states.ts'
+import { loadNodeKeys } from './signing-key.ts'
+import type { NodeKeys } from './signing-key.ts'
+import { openStorage } from './storage/index.ts'
+import type { Storage } from './storage/index.ts'
+import { createAcks } from './sync/acks.ts'
+import type { Acks } from './sync/acks.ts'
+import { createLocalNotifier } from './sync/notifier.ts'
+import type { Notifier } from './sync/notifier.ts'
+
+export interface Context {
+  readonly config: NodeConfig
+  readonly crypto: Crypto
+  readonly keys: NodeKeys
+  readonly storage: Storage
+  readonly notifier: Notifier
+  readonly acks: Acks
+  readonly passwords: Passwords
+  /** One-time prekeys per claiming account and claimed device. */
+  readonly prekeyQuota: Quota
+  readonly roomStates: RoomStates
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  readonly random: (length: number) => Uint8Array
+  /** Aborted when the node stops: nobody waits any longer. */
+  readonly stopping: AbortSignal
+}
+
+/** What tests put in place of the world. */
+export interface World {
+  readonly now: () => number
+  readonly random: (length: number) => Uint8Array
+}
+
+export const realWorld: World = {
+  now: () => Date.now(),
+  random: (length) => getRandomValues(new Uint8Array(length)),
+}
+
+export async function createContext(
+  config: NodeConfig,
+  stopping: AbortSignal,
+  world: World = realWorld,
+): Promise<Context> {
+  const crypto = createNativeCrypto()
+  const log = createLog(config.logLevel)
+  const notifier = createLocalNotifier()
+  const storage = await openStorage({
+    folder: config.dataDir,
+    serverName: config.serverName,
+    onNews: (members) => notifier.wake(members),
+  })
+  const keys = loadNodeKeys({ crypto, folder: config.dataDir, ...world, now: world.now() })
+  return {
+    config,
+    crypto,
+    keys,
+    storage,
+    notifier,
+    acks: createAcks(storage),
+    passwords: await createPasswords(config.passwordCost, world.random),
+    prekeyQuota: createQuota(config.rateLimits?.oneTimePrekeys ?? null),
+    roomStates: createRoomStates(crypto),
+    log,
+    metrics: createMetrics(),
+    ...world,
+    stopping,
+  }
+}

@@ -1,0 +1,93 @@
+/** `eccp-node`: the process around a node. Ready when it prints `listening on URL`. */
+import { writeFileAtomicallySync } from '../src-platform/atomic-file.ts'
+import { createNativeCrypto } from '../src-platform/crypto/native-crypto.ts'
+import { makeRegistrationToken } from './bootstrap.ts'
+import { readCommand, usage } from './cli.ts'
+import type { Command } from './cli.ts'
+import { realWorld } from './context.ts'
+import { failure } from './log.ts'
+import { startRunning } from './node.ts'
+import { rotateNodeKey } from './signing-key.ts'
+import { openStorage, StorageError } from './storage/index.ts'
+
+const WRONG_USAGE = 64
+
+async function run(command: Command): Promise<void> {
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(usage)
+      return
+    case 'wrong':
+      process.stderr.write(`eccp-node: ${command.why}\n\n${usage}`)
+      process.exitCode = WRONG_USAGE
+      return
+    case 'rotate_key': {
+      const crypto = createNativeCrypto()
+      const { random, now } = realWorld
+      const keys = rotateNodeKey({ crypto, folder: command.dataDir, random, now: now() })
+      process.stdout.write(`${keys.current.keyId}\n`)
+      return
+    }
+    case 'registration_token': {
+      const { dataDir: folder, serverName, uses } = command
+      const storage = await openStorage({ folder, serverName, shared: true })
+      try {
+        const token = await makeRegistrationToken(storage, realWorld, { uses })
+        process.stdout.write(`${token}\n`)
+      } finally {
+        await storage.close()
+      }
+      return
+    }
+    case 'serve':
+      await serve(command)
+  }
+}
+
+async function serve({ config, portFile }: Extract<Command, { kind: 'serve' }>): Promise<void> {
+  const node = await startRunning(config)
+  const stop = (): void => {
+    node.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        node.context.log.fatal(failure(error), 'stop failed')
+        process.exit(1)
+      },
+    )
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  if (node.bootstrapToken !== null)
+    process.stdout.write(
+      `registration token for the administrator ${config.bootstrapAdmin ?? ''}: ` +
+        `${node.bootstrapToken}\n`,
+    )
+  if (portFile !== null) {
+    const [signing] = node.context.keys.published
+    const { serverName } = config
+    const about = { url: node.url, pid: process.pid, serverName, signingKey: signing?.ed25519 }
+    writeFileAtomicallySync(portFile, `${JSON.stringify(about)}\n`)
+  }
+  process.stdout.write(`listening on ${node.url}\n`)
+}
+
+try {
+  await run(readCommand(process.argv.slice(2)))
+} catch (error) {
+  const why = error instanceof StorageError ? explain(error) : String(error)
+  process.stderr.write(`eccp-node: ${why}\n`)
+  process.exit(1)
+}
+
+function explain(error: StorageError): string {
+  switch (error.code) {
+    case 'in_use':
+      return 'another node runs on this data folder'
+    case 'newer_schema':
+      return 'the data was written by a later version of eccp-node'
+    case 'other_server':
+      return 'the data belongs to another server name'
+    default:
+      return error.message
+  }
+}

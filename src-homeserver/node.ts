@@ -1,0 +1,87 @@
+/** A running node: composed, listening, and stoppable. */
+import type { AddressInfo } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import type { Server } from 'node:http'
+import { makeBootstrapToken } from './bootstrap.ts'
+import { createContext, realWorld } from './context.ts'
+import type { Context, World } from './context.ts'
+import type { NodeConfig } from './config.ts'
+import { createServer } from './http/server.ts'
+import { startHousekeeping } from './housekeeping.ts'
+import { collectProcessMetrics } from './metrics.ts'
+
+export interface RunningNode {
+  /** `http://address:port`. */
+  readonly url: string
+  readonly adminUrl: string | null
+  /** By which the first administrator registers; null once there is one, or none was named. */
+  readonly bootstrapToken: string | null
+  readonly context: Context
+  /** Answers what is under way, ends waiting syncs, closes the data. */
+  stop(): Promise<void>
+}
+
+/** Throws `StorageError`, or the system's error where the address is taken. */
+export async function startRunning(
+  config: NodeConfig,
+  world: World = realWorld,
+): Promise<RunningNode> {
+  const stopping = new AbortController()
+  const context = await createContext(config, stopping.signal, world)
+  const app = await createServer(context)
+  let admin: Server | null = null
+  try {
+    await app.listen({ host: config.listen.host, port: config.listen.port })
+    if (config.adminListen !== null) admin = await serveAdmin(context, config.adminListen)
+  } catch (error) {
+    await app.close()
+    await context.storage.close()
+    throw error
+  }
+  const bootstrapToken = await makeBootstrapToken(context.storage, world, config)
+  const stopHousekeeping = startHousekeeping(context)
+  let stopped: Promise<void> | undefined
+  return {
+    url: urlOf(app.server),
+    adminUrl: admin === null ? null : urlOf(admin),
+    bootstrapToken,
+    context,
+    stop: () =>
+      (stopped ??= (async () => {
+        stopHousekeeping()
+        stopping.abort()
+        admin?.close()
+        await app.close()
+        await context.acks.close()
+        await context.storage.close()
+      })()),
+  }
+}
+
+async function serveAdmin(
+  context: Context,
+  listen: { readonly host: string; readonly port: number },
+): Promise<Server> {
+  collectProcessMetrics(context.metrics)
+  const { registry } = context.metrics
+  const server = createHttpServer((request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') {
+      response.writeHead(404).end()
+      return
+    }
+    void registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      () => response.writeHead(500).end(),
+    )
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(listen.port, listen.host, resolve)
+  })
+  return server
+}
+
+function urlOf(server: Pick<Server, 'address'>): string {
+  const { address, port, family } = server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}

@@ -1,0 +1,21 @@
+import { limits, software } from '../config.ts'
+import type { Handler } from '../http/call.ts'
+
+export const capabilities: Handler<'capabilities'> = async ({ config, keys, now }) => {
+  const [current, ...retired] = keys.published
+  if (current === undefined) throw new Error('no signing key')
+  return {
+    server_name: config.serverName,
+    software,
+    versions: ['v0.1'],
+    suites: [1],
+    transports: ['long_poll'],
+    features: [],
+    registration: config.registration,
+    federation: 'isolated',
+    limits,
+    signing_key: { key_id: current.key_id, ed25519: current.ed25519 },
+    retired_keys: retired.map(({ key_id, ed25519 }) => ({ key_id, ed25519 })),
+    server_time: now(),
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The node's Ed25519 keys: one that signs, older ones that stay verifiable. Kept in one file beside the
+ * database, readable by the owner alone; the file is never rewritten in place.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { writeFileAtomicallySync } from '../src-platform/atomic-file.ts'
+import { base64UrlSchema, fromBase64Url, toBase64Url } from '../src-shared/protocol/index.ts'
+import type { Crypto, NodeKey } from '../src-shared/protocol/index.ts'
+
+const fileSchema = z.object({
+  current: z.object({ key_id: z.string(), secret: base64UrlSchema(32), since: z.int() }),
+  retired: z.array(
+    z.object({ key_id: z.string(), ed25519: base64UrlSchema(32), since: z.int(), until: z.int() }),
+  ),
+})
+type KeyFile = z.infer<typeof fileSchema>
+
+export interface PublicNodeKey {
+  readonly key_id: string
+  readonly ed25519: string
+  /** Milliseconds. */
+  readonly since: number
+  /** Null while it signs. */
+  readonly until: number | null
+}
+
+export interface NodeKeys {
+  readonly current: NodeKey
+  /** The signing one first. */
+  readonly published: readonly PublicNodeKey[]
+}
+
+interface Inputs {
+  readonly crypto: Crypto
+  readonly folder: string
+  readonly random: (length: number) => Uint8Array
+  readonly now: number
+}
+
+/** Reads the keys, or makes the first one where there is no file. A file that does not read is an error. */
+export function loadNodeKeys(inputs: Inputs): NodeKeys {
+  return live(inputs.crypto, readFile(inputs.folder) ?? writeFile(inputs, freshKey(inputs), []))
+}
+
+/** A new signing key; the old one is kept, public half only. */
+export function rotateNodeKey(inputs: Inputs): NodeKeys {
+  const file = readFile(inputs.folder)
+  if (file === null) return loadNodeKeys(inputs)
+  const { key_id, secret, since } = file.current
+  const ed25519 = toBase64Url(inputs.crypto.ed25519PublicKey(fromBase64Url(secret)))
+  const retired = [{ key_id, ed25519, since, until: inputs.now }, ...file.retired]
+  return live(inputs.crypto, writeFile(inputs, freshKey(inputs), retired))
+}
+
+function live(crypto: Crypto, file: KeyFile): NodeKeys {
+  const { key_id, secret, since } = file.current
+  const seed = fromBase64Url(secret)
+  const ed25519 = toBase64Url(crypto.ed25519PublicKey(seed))
+  return {
+    current: { keyId: key_id, secret: seed },
+    published: [{ key_id, ed25519, since, until: null }, ...file.retired],
+  }
+}
+
+function freshKey({ crypto, random, now }: Inputs): KeyFile['current'] {
+  const secret = random(32)
+  const name = toBase64Url(crypto.sha256(crypto.ed25519PublicKey(secret)).subarray(0, 6))
+  return { key_id: `ed25519:${name}`, secret: toBase64Url(secret), since: now }
+}
+
+function path(folder: string): string {
+  return join(folder, 'signing-key.json')
+}
+
+function readFile(folder: string): KeyFile | null {
+  let text: string
+  try {
+    text = readFileSync(path(folder), 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw error
+  }
+  return fileSchema.parse(JSON.parse(text))
+}
+
+function writeFile(
+  { folder }: Inputs,
+  current: KeyFile['current'],
+  retired: KeyFile['retired'],
+): KeyFile {
+  const file: KeyFile = { current, retired }
+  writeFileAtomicallySync(path(folder), `${JSON.stringify(file, null, 2)}\n`)
+  return file
+}

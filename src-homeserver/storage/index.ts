@@ -1,0 +1,158 @@
+/**
+ * The storage: everything the node keeps, behind transactions over small repositories. `node:sqlite`
+ * today; nothing above this folder knows.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { Kysely } from 'kysely'
+import { Accounts } from './accounts.ts'
+import { Devices } from './devices.ts'
+import { Events } from './events.ts'
+import { Manifests } from './manifests.ts'
+import { migrate } from './migrations.ts'
+import { Prekeys } from './prekeys.ts'
+import { Receipts } from './receipts.ts'
+import { Rooms } from './rooms.ts'
+import type { Db, Schema } from './schema.ts'
+import { lockFolder, sqliteDialect } from './sqlite.ts'
+import { StorageError } from './storage-error.ts'
+import { Streams } from './streams.ts'
+import { ToDevice } from './to-device.ts'
+import { Txns } from './txns.ts'
+import { Wraps } from './wraps.ts'
+
+export { StorageError } from './storage-error.ts'
+export type { Account } from './accounts.ts'
+export type { Device, PairingStep } from './devices.ts'
+export type { EventRow, Span } from './events.ts'
+export type { MembershipRow, StateChange } from './rooms.ts'
+export type { Audience, StreamItem } from './streams.ts'
+export type { ToDeviceRow } from './to-device.ts'
+export type { TxnKey } from './txns.ts'
+
+/** The repositories as one transaction sees them. Never kept beyond it. */
+export interface Tx {
+  readonly accounts: Accounts
+  readonly devices: Devices
+  readonly manifests: Manifests
+  readonly prekeys: Prekeys
+  readonly rooms: Rooms
+  readonly events: Events
+  readonly wraps: Wraps
+  readonly toDevice: ToDevice
+  readonly receipts: Receipts
+  readonly txns: Txns
+  readonly streams: Streams
+}
+
+export interface Storage {
+  /** Names this data; part of every position token, so that another node's tokens are known as such. */
+  readonly id: string
+  /** One consistent view. */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /** Atomic, one at a time, durable when it resolves; a throw undoes everything. */
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export interface StorageOptions {
+  readonly folder: string
+  readonly serverName: string
+  /** Called with the accounts that have news, after the news is durable. */
+  readonly onNews?: (members: ReadonlySet<string>) => void
+  /** A tool beside a running node: without the lock on the folder. */
+  readonly shared?: boolean
+}
+
+/** Throws `StorageError`. */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  mkdirSync(options.folder, { recursive: true, mode: 0o700 })
+  const unlock = options.shared === true ? () => undefined : lockFolder(options.folder)
+  try {
+    const db = new Kysely<Schema>({ dialect: sqliteDialect(join(options.folder, 'node.sqlite')) })
+    try {
+      await migrate(db)
+      const id = await identify(db, options.serverName)
+      return new SqlStorage(db, id, unlock, options.onNews ?? (() => undefined))
+    } catch (error) {
+      await db.destroy()
+      throw error
+    }
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+class SqlStorage implements Storage {
+  readonly id: string
+  readonly #db: Db
+  readonly #unlock: () => void
+  readonly #onNews: (members: ReadonlySet<string>) => void
+
+  constructor(
+    db: Db,
+    id: string,
+    unlock: () => void,
+    onNews: (members: ReadonlySet<string>) => void,
+  ) {
+    this.#db = db
+    this.id = id
+    this.#unlock = unlock
+    this.#onNews = onNews
+  }
+
+  async read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#db.transaction().execute((db) => work(repositories(db)))
+  }
+
+  async write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    let woken: ReadonlySet<string> = new Set()
+    const result = await this.#db.transaction().execute(async (db) => {
+      const tx = repositories(db)
+      woken = tx.streams.woken
+      return work(tx)
+    })
+    if (woken.size > 0) this.#onNews(woken)
+    return result
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy()
+    this.#unlock()
+  }
+}
+
+function repositories(db: Db): Tx {
+  return {
+    accounts: new Accounts(db),
+    devices: new Devices(db),
+    manifests: new Manifests(db),
+    prekeys: new Prekeys(db),
+    rooms: new Rooms(db),
+    events: new Events(db),
+    wraps: new Wraps(db),
+    toDevice: new ToDevice(db),
+    receipts: new Receipts(db),
+    txns: new Txns(db),
+    streams: new Streams(db),
+  }
+}
+
+/** The server name is part of every id ever made here: data and name belong together. */
+async function identify(db: Db, serverName: string): Promise<string> {
+  const known = await db.selectFrom('meta').selectAll().execute()
+  const value = (key: string): string | undefined => known.find((row) => row.key === key)?.value
+  const name = value('server_name')
+  if (name !== undefined && name !== serverName) throw new StorageError('other_server')
+  const id = value('storage_id')
+  if (name !== undefined && id !== undefined) return id
+  const made = randomBytes(6).toString('base64url')
+  const rows = [
+    { key: 'server_name', value: serverName },
+    { key: 'storage_id', value: made },
+  ]
+  await db.insertInto('meta').values(rows).execute()
+  return made
+}

@@ -1,0 +1,52 @@
+/** Manifest logs of the accounts here, one signed entry a row, exactly as it was accepted. */
+import { parseJsonObject, toUtf8 } from '../../src-shared/protocol/index.ts'
+import type { SignedEntry } from '../../src-shared/protocol/index.ts'
+import { signedEntrySchema } from '../../src-shared/protocol/index.ts'
+import type { Db } from './schema.ts'
+import { StorageError } from './storage-error.ts'
+
+export class Manifests {
+  readonly #db: Db
+  constructor(db: Db) {
+    this.#db = db
+  }
+
+  async append(
+    member: string,
+    height: number,
+    hash: string,
+    /** Canonical JSON. */
+    entry: string,
+  ): Promise<void> {
+    await this.#db.insertInto('manifest_entries').values({ member, height, hash, entry }).execute()
+  }
+
+  /** In order, from `height` on. */
+  async entries(member: string, from = 0): Promise<SignedEntry[]> {
+    const rows = await this.#db
+      .selectFrom('manifest_entries')
+      .select('entry')
+      .where('member', '=', member)
+      .where('height', '>=', from)
+      .orderBy('height')
+      .execute()
+    return rows.map((row) => read(row.entry))
+  }
+
+  async genesisHash(member: string): Promise<string | undefined> {
+    const row = await this.#db
+      .selectFrom('manifest_entries')
+      .select('hash')
+      .where('member', '=', member)
+      .where('height', '=', 0)
+      .executeTakeFirst()
+    return row?.hash
+  }
+}
+
+function read(text: string): SignedEntry {
+  const json = parseJsonObject(toUtf8(text), { maxBytes: 64 * 1024 })
+  const parsed = signedEntrySchema.safeParse(json)
+  if (!parsed.success) throw new StorageError('corrupted')
+  return parsed.data
+}

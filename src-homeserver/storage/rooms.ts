@@ -1,0 +1,166 @@
+/**
+ * Rooms, who is in them, and their resolved state over time (Room state §7). How state is resolved is
+ * decided in `rooms/`; here is what came out of it.
+ */
+import type { Db, Row } from './schema.ts'
+
+export type MembershipRow = Row<'memberships'>
+export type RoomRow = Row<'rooms'>
+
+export interface StateChange {
+  readonly type: string
+  readonly state_key: string
+  readonly event_id: string
+}
+
+export class Rooms {
+  readonly #db: Db
+  constructor(db: Db) {
+    this.#db = db
+  }
+
+  async insert(room: RoomRow): Promise<void> {
+    await this.#db.insertInto('rooms').values(room).execute()
+  }
+
+  async get(room: string): Promise<RoomRow | undefined> {
+    return this.#db.selectFrom('rooms').selectAll().where('room_id', '=', room).executeTakeFirst()
+  }
+
+  async changeState(room: string, pos: number, changes: readonly StateChange[]): Promise<void> {
+    for (const { type, state_key, event_id } of changes) {
+      await this.#db
+        .updateTable('state_changes')
+        .set({ current: 0 })
+        .where('room_id', '=', room)
+        .where('type', '=', type)
+        .where('state_key', '=', state_key)
+        .where('current', '=', 1)
+        .execute()
+      await this.#db
+        .insertInto('state_changes')
+        .values({ room_id: room, type, state_key, pos, event_id, current: 1 })
+        .execute()
+    }
+  }
+
+  /** Ids of the current state events. */
+  async currentState(room: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('state_changes')
+      .select('event_id')
+      .where('room_id', '=', room)
+      .where('current', '=', 1)
+      .execute()
+    return rows.map((row) => row.event_id)
+  }
+
+  /** Ids of the state events that were in force after position `pos`. */
+  async stateAt(room: string, pos: number): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('state_changes as now')
+      .select('now.event_id')
+      .where('now.room_id', '=', room)
+      .where('now.pos', '<=', pos)
+      .where((e) =>
+        e.not(
+          e.exists(
+            e
+              .selectFrom('state_changes as later')
+              .select('later.pos')
+              .whereRef('later.room_id', '=', 'now.room_id')
+              .whereRef('later.type', '=', 'now.type')
+              .whereRef('later.state_key', '=', 'now.state_key')
+              .whereRef('later.pos', '>', 'now.pos')
+              .where('later.pos', '<=', pos),
+          ),
+        ),
+      )
+      .execute()
+    return rows.map((row) => row.event_id)
+  }
+
+  /** How one key's event changed, oldest first. */
+  async history(
+    room: string,
+    type: string,
+    stateKey: string,
+  ): Promise<{ pos: number; event_id: string; membership: string | null }[]> {
+    return this.#db
+      .selectFrom('state_changes')
+      .innerJoin('events', 'events.event_id', 'state_changes.event_id')
+      .select(['state_changes.pos', 'state_changes.event_id', 'events.membership'])
+      .where('state_changes.room_id', '=', room)
+      .where('state_changes.type', '=', type)
+      .where('state_changes.state_key', '=', stateKey)
+      .orderBy('state_changes.pos')
+      .execute()
+  }
+
+  async setMembership(row: MembershipRow): Promise<void> {
+    const { room_id: _room, member: _member, ...change } = row
+    await this.#db
+      .insertInto('memberships')
+      .values(row)
+      .onConflict((c) => c.columns(['room_id', 'member']).doUpdateSet(change))
+      .execute()
+  }
+
+  async membership(room: string, member: string): Promise<MembershipRow | undefined> {
+    return this.#db
+      .selectFrom('memberships')
+      .selectAll()
+      .where('room_id', '=', room)
+      .where('member', '=', member)
+      .executeTakeFirst()
+  }
+
+  /** Members here who take part in what happens in the room. */
+  async localMembers(
+    room: string,
+    memberships: readonly MembershipRow['membership'][],
+  ): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('memberships')
+      .select('member')
+      .where('room_id', '=', room)
+      .where('local', '=', 1)
+      .where('membership', 'in', memberships)
+      .execute()
+    return rows.map((row) => row.member)
+  }
+
+  /** By room id, from `after` on. */
+  async ofMember(
+    member: string,
+    memberships: readonly MembershipRow['membership'][],
+    after = '',
+    limit = 1_000_000,
+  ): Promise<MembershipRow[]> {
+    return this.#db
+      .selectFrom('memberships')
+      .selectAll()
+      .where('member', '=', member)
+      .where('membership', 'in', memberships)
+      .where('room_id', '>', after)
+      .orderBy('room_id')
+      .limit(limit)
+      .execute()
+  }
+
+  /** Members here who share a room with `member`, without the member itself. */
+  async localPeers(member: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('memberships as own')
+      .innerJoin('memberships as peer', 'peer.room_id', 'own.room_id')
+      .select('peer.member')
+      .distinct()
+      .where('own.member', '=', member)
+      .where('own.membership', 'in', ['join', 'invite'])
+      .where('peer.membership', 'in', ['join', 'invite'])
+      .where('peer.local', '=', 1)
+      .where('peer.member', '!=', member)
+      .execute()
+    return rows.map((row) => row.member)
+  }
+}

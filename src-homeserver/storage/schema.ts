@@ -1,0 +1,235 @@
+/**
+ * The tables as Kysely sees them. Only types that SQLite and PostgreSQL share: text and integers;
+ * JSON is text, truth is 0 or 1, byte strings are kept in their wire form (base64url).
+ *
+ * A *position* counts everything that happened on this node; it never goes back (Sync §8). A *member*
+ * is an account fingerprint. Tables of rooms hold members of any server.
+ */
+import type { Generated, Kysely, Selectable } from 'kysely'
+
+export type Db = Kysely<Schema>
+
+interface Meta {
+  key: string
+  value: string
+}
+
+interface Accounts {
+  member: string
+  name: string
+  user_id: string
+  password_hash: string
+  display_name: string
+  admin: number
+  created_at: number
+  head: string
+  height: number
+  /** Feed entries up to here are gone; an older `since` can't be served. */
+  feed_floor: number
+}
+
+interface RegistrationTokens {
+  token_hash: string
+  /** The only name the token is good for, or null. */
+  name: string | null
+  uses_left: number
+  admin: number
+  created_at: number
+}
+
+interface ManifestEntries {
+  member: string
+  height: number
+  hash: string
+  /** Canonical JSON of the signed entry. */
+  entry: string
+}
+
+interface Devices {
+  member: string
+  device: string
+  /** Canonical JSON of the public keys. */
+  keys: string
+  name: string | null
+  status: 'active' | 'pending' | 'removed'
+  requested_at: number | null
+  last_seen: number | null
+  /** The last position the device said it has stored. */
+  acked: number
+  /** Position of its last start from nothing: earlier wraps outlive `acked`. */
+  baseline: number
+}
+
+interface Tokens {
+  token_hash: string
+  member: string
+  device: string
+  created_at: number
+  expires_at: number | null
+}
+
+interface Prekeys {
+  member: string
+  device: string
+  kind: 'signed' | 'kem' | 'one_time'
+  prekey_id: string
+  /** JSON of the public prekey; null once claimed. The id stays, so that it can't come back. */
+  prekey: string | null
+  stored_at: number
+}
+
+interface Pairings {
+  member: string
+  device: string
+  step: 'start' | 'answer' | 'reveal' | 'verdict'
+  message: string
+  stored_at: number
+}
+
+interface Rooms {
+  room_id: string
+  /** The id's opaque part: the create envelope's id. */
+  opaque: string
+  visibility: string
+  created_at: number
+}
+
+interface Events {
+  event_id: string
+  room_id: string
+  /** Node order: the position of arrival; negative for what is fetched backwards. */
+  pos: number
+  envelope_id: string
+  type: string
+  state_key: string | null
+  /** `membership` of an `e.room.member`. */
+  membership: string | null
+  member: string
+  device: string | null
+  seq: number | null
+  origin: string
+  origin_ts: number
+  /** JSON of the Pdu without its body. */
+  pdu: string
+  /** Base64url; null once redacted. */
+  body: string | null
+  redacted_by: string | null
+  /** Breaks the rules at its own place: kept, never shown, never part of the state. */
+  rejected: number
+}
+
+interface EventEdges {
+  event_id: string
+  kind: 'prev' | 'auth'
+  ord: number
+  parent_id: string
+}
+
+interface Extremities {
+  room_id: string
+  event_id: string
+}
+
+/** Resolved state as it changed over time on this node; the last change of a key is its current one. */
+interface StateChanges {
+  room_id: string
+  type: string
+  state_key: string
+  pos: number
+  event_id: string
+  current: number
+}
+
+interface Memberships {
+  room_id: string
+  member: string
+  membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'
+  user_id: string
+  /** Whether the member's account lives on this node. */
+  local: number
+  event_id: string
+  pos: number
+}
+
+interface Wraps {
+  member: string
+  device: string
+  event_id: string
+  pos: number
+  wrap: string
+}
+
+interface ToDevice {
+  member: string
+  device: string
+  pos: number
+  id: string
+  sender_member: string
+  sender_user: string
+  message: string
+}
+
+interface Receipts {
+  room_id: string
+  envelope_id: string
+  kind: string
+  member: string
+  device: string
+  pos: number
+  receipt: string
+}
+
+interface Txns {
+  member: string
+  device: string
+  scope: string
+  txn: string
+  digest: string
+  answer: string
+  stored_at: number
+}
+
+export type StreamKind =
+  'event' | 'receipt' | 'to_device' | 'manifest' | 'profile' | 'account' | 'prekeys'
+
+/** Everything that happened, once. `ref` names it: an event id, a member, … by `kind`. */
+interface Stream {
+  pos: Generated<number>
+  kind: StreamKind
+  room_id: string | null
+  ref: string
+  stored_at: number
+}
+
+/** Whom it concerns: one row per account here, so that catching up costs what happened, not what exists. */
+interface Feed {
+  member: string
+  pos: number
+  /** Empty: every device of the account. */
+  device: string
+}
+
+export interface Schema {
+  meta: Meta
+  accounts: Accounts
+  registration_tokens: RegistrationTokens
+  manifest_entries: ManifestEntries
+  devices: Devices
+  tokens: Tokens
+  prekeys: Prekeys
+  pairings: Pairings
+  rooms: Rooms
+  events: Events
+  event_edges: EventEdges
+  extremities: Extremities
+  state_changes: StateChanges
+  memberships: Memberships
+  wraps: Wraps
+  to_device: ToDevice
+  receipts: Receipts
+  txns: Txns
+  stream: Stream
+  feed: Feed
+}
+
+export type Row<T extends keyof Schema> = Selectable<Schema[T]>

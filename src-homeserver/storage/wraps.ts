@@ -1,0 +1,59 @@
+/** Wraps of content keys, each for one device, beside the event they open (Rosters and wraps §6). */
+import type { Db, Row } from './schema.ts'
+
+export type WrapRow = Row<'wraps'>
+
+export class Wraps {
+  readonly #db: Db
+  constructor(db: Db) {
+    this.#db = db
+  }
+
+  async put(rows: readonly WrapRow[]): Promise<void> {
+    if (rows.length === 0) return
+    await this.#db
+      .insertInto('wraps')
+      .values([...rows])
+      .execute()
+  }
+
+  /** By event id. */
+  async forEvents(
+    member: string,
+    device: string,
+    events: readonly string[],
+  ): Promise<Map<string, string>> {
+    if (events.length === 0) return new Map()
+    const rows = await this.#db
+      .selectFrom('wraps')
+      .select(['event_id', 'wrap'])
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .where('event_id', 'in', events)
+      .execute()
+    return new Map(rows.map((row) => [row.event_id, row.wrap]))
+  }
+
+  /** Those of events in (`after`, `upTo`]. */
+  async dropBetween(member: string, device: string, after: number, upTo: number): Promise<void> {
+    await this.#db
+      .deleteFrom('wraps')
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .where('pos', '>', after)
+      .where('pos', '<=', upTo)
+      .execute()
+  }
+
+  async drop(member: string, device: string): Promise<void> {
+    await this.#db
+      .deleteFrom('wraps')
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .execute()
+  }
+
+  async dropBefore(pos: number): Promise<void> {
+    await this.#db.deleteFrom('wraps').where('pos', '<=', pos).execute()
+  }
+}

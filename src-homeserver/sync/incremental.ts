@@ -1,0 +1,147 @@
+/** What happened after a position: one range of the account's feed, whatever the number of its rooms. */
+import { STATE_TYPES } from '../../src-shared/protocol/index.ts'
+import type { RoomDelta } from '../../src-shared/api/index.ts'
+import type { Context } from '../context.ts'
+import type { Caller } from '../http/call.ts'
+import type { EventRow, StreamItem, Tx } from '../storage/index.ts'
+import { Draft } from './answer.ts'
+import { stateBundle } from './state-bundle.ts'
+import { membershipAt, membershipChanges, spansOf } from './visible-spans.ts'
+import type { Change } from './visible-spans.ts'
+
+export interface Page {
+  readonly draft: Draft
+  /** Everything up to here is in. */
+  readonly upTo: number
+}
+
+interface Loaded {
+  readonly events: ReadonlyMap<string, EventRow>
+  readonly wraps: ReadonlyMap<string, string>
+}
+
+type OwnMemberships = Map<string, readonly Change<string>[]>
+
+export async function incrementalPage(
+  { config }: Context,
+  tx: Tx,
+  { member, device }: Caller,
+  since: number,
+): Promise<Page> {
+  const head = await tx.streams.head()
+  const items = await tx.streams.after(member, device, since, config.syncItems)
+  const loaded = await load(tx, member, device, items)
+  const draft = new Draft()
+  const own: OwnMemberships = new Map()
+  let upTo = since
+  let cut = items.length === config.syncItems
+  for (const item of items) {
+    if (draft.bytes >= config.syncBytes) {
+      cut = true
+      break
+    }
+    if (item.kind === 'event') await addEvent(tx, draft, member, item, loaded, own)
+    else await addOther(tx, draft, { member, device }, item)
+    upTo = item.pos
+  }
+  if (!cut) upTo = head
+  for (const [room, delta] of draft.rooms)
+    delta.membership = standing(membershipAt(await ownChanges(tx, own, room, member), upTo))
+  return { draft, upTo }
+}
+
+interface Loaded {
+  readonly events: ReadonlyMap<string, EventRow>
+  /** By event id. */
+  readonly wraps: ReadonlyMap<string, string>
+}
+
+async function load(
+  tx: Tx,
+  member: string,
+  device: string,
+  items: readonly StreamItem[],
+): Promise<Loaded> {
+  const ids = items.filter((item) => item.kind === 'event').map((item) => item.ref)
+  const rows = await tx.events.byIds(ids)
+  return {
+    events: new Map(rows.map((row) => [row.event_id, row])),
+    wraps: await tx.wraps.forEvents(member, device, ids),
+  }
+}
+
+async function addEvent(
+  tx: Tx,
+  draft: Draft,
+  member: string,
+  item: StreamItem,
+  loaded: Loaded,
+  own: OwnMemberships,
+): Promise<void> {
+  const row = loaded.events.get(item.ref)
+  if (row === undefined) return
+  const room = row.room_id
+  if (row.type === STATE_TYPES.member && row.state_key === member) {
+    const changes = await ownChanges(tx, own, room, member)
+    if (row.membership === 'invite') {
+      // The roster that the node states for the invited follows at once; `pos` alone would miss it.
+      draft.restart(room, await stateBundle(tx, room, item.pos + 1, 'stripped'), null)
+      draft.items++
+      return
+    }
+    if (row.membership === 'join' && membershipAt(changes, item.pos - 1) !== 'join') {
+      const spans = await spansOf(tx, room, changes)
+      const older = await tx.events.latest(room, spans, item.pos, 1)
+      const state = await stateBundle(tx, room, item.pos - 1, 'whole')
+      draft.restart(room, state, older.length === 0 ? null : item.pos)
+    }
+  }
+  draft.addEvent(room, row, loaded.wraps.get(row.event_id))
+}
+
+async function addOther(
+  tx: Tx,
+  draft: Draft,
+  { member, device }: Pick<Caller, 'member' | 'device'>,
+  item: StreamItem,
+): Promise<void> {
+  switch (item.kind) {
+    case 'receipt':
+      for (const row of await tx.receipts.at([item.pos])) draft.addReceipt(row.room_id, row.receipt)
+      break
+    case 'to_device':
+      for (const row of await tx.toDevice.at(member, device, [item.pos])) draft.addToDevice(row)
+      break
+    case 'manifest':
+      draft.manifests.add(item.ref)
+      break
+    case 'profile':
+      draft.profiles.add(item.ref)
+      break
+    default:
+      draft.accountNews = true
+  }
+}
+
+async function ownChanges(
+  tx: Tx,
+  own: OwnMemberships,
+  room: string,
+  member: string,
+): Promise<readonly Change<string>[]> {
+  const known = own.get(room) ?? (await membershipChanges(tx, room, member))
+  own.set(room, known)
+  return known
+}
+
+function standing(membership: string | undefined): RoomDelta['membership'] {
+  switch (membership) {
+    case 'invite':
+    case 'join':
+    case 'ban':
+    case 'knock':
+      return membership
+    default:
+      return 'leave'
+  }
+}

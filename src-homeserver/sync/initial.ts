@@ -1,0 +1,99 @@
+/**
+ * Starting from nothing (Sync §8): everything up to a fixed position, in pages: the messages waiting for
+ * this device first, then room by room its state and latest events.
+ */
+import { parseRoomId } from '../../src-shared/protocol/index.ts'
+import type { Receipt } from '../../src-shared/protocol/index.ts'
+import type { Context } from '../context.ts'
+import type { Caller } from '../http/call.ts'
+import type { Tx } from '../storage/index.ts'
+import { Draft } from './answer.ts'
+import { formatBefore } from './position.ts'
+import type { Cursor } from './position.ts'
+import { stateBundle } from './state-bundle.ts'
+import { membershipAt, membershipChanges, spansOf } from './visible-spans.ts'
+
+const TIMELINE = 20
+const ROOMS_AT_A_TIME = 50
+
+export interface InitialPage {
+  readonly draft: Draft
+  /** Where the next page begins; null after the last one. */
+  readonly from: Cursor | null
+}
+
+export async function initialPage(
+  context: Context,
+  tx: Tx,
+  caller: Caller,
+  upTo: number,
+  from: Cursor,
+): Promise<InitialPage> {
+  const { syncItems, syncBytes } = context.config
+  const draft = new Draft()
+  const full = (): boolean => draft.items >= syncItems || draft.bytes >= syncBytes
+  let after = from.part === 'rooms' ? from.after : ''
+  if (from.part === 'to_device') {
+    const { member, device } = caller
+    const rows = await tx.toDevice.between(member, device, from.after, upTo, syncItems)
+    for (const row of rows) {
+      draft.addToDevice(row)
+      if (full()) return { draft, from: { part: 'to_device', after: row.pos } }
+    }
+  }
+  for (;;) {
+    const rooms = await tx.rooms.ofMember(
+      caller.member,
+      ['join', 'invite'],
+      after === '' ? '' : afterOpaque(after),
+      ROOMS_AT_A_TIME,
+    )
+    for (const { room_id: room } of rooms) {
+      await addRoom(tx, draft, caller, room, upTo)
+      after = parseRoomId(room)?.envelopeId ?? after
+      if (full()) return { draft, from: { part: 'rooms', after } }
+    }
+    if (rooms.length < ROOMS_AT_A_TIME) return { draft, from: null }
+  }
+}
+
+/** Sorts after every room id with this opaque part and before the next: `;` follows `:`. */
+function afterOpaque(opaque: string): string {
+  return `!${opaque};`
+}
+
+async function addRoom(
+  tx: Tx,
+  draft: Draft,
+  { member, device }: Caller,
+  room: string,
+  upTo: number,
+): Promise<void> {
+  const changes = await membershipChanges(tx, room, member)
+  const membership = membershipAt(changes, upTo)
+  if (membership === 'invite') {
+    const state = await stateBundle(tx, room, upTo, 'stripped')
+    draft.restart(room, state, null).membership = 'invite'
+    draft.items++
+    return
+  }
+  if (membership !== 'join') return
+  // What lies before a gap in what may be seen is fetched, not shown: state would be missing between.
+  const spans = await spansOf(tx, room, changes)
+  const last = spans.at(-1)
+  const rows = await tx.events.latest(room, last === undefined ? [] : [last], upTo + 1, TIMELINE)
+  rows.reverse()
+  const first = rows[0]?.pos ?? upTo + 1
+  const older = await tx.events.latest(room, spans, first, 1)
+  const delta = draft.restart(room, await stateBundle(tx, room, first - 1, 'whole'), null)
+  delta.membership = 'join'
+  delta.limited = older.length > 0
+  delta.prev = older.length > 0 ? formatBefore(first) : null
+  draft.items++
+  const ids = rows.map((row) => row.event_id)
+  const wraps = await tx.wraps.forEvents(member, device, ids)
+  for (const row of rows) draft.addEvent(room, row, wraps.get(row.event_id))
+  const envelopes = rows.map((row) => row.envelope_id)
+  for (const row of await tx.receipts.ofEnvelopes(room, envelopes, upTo))
+    delta.receipts.push(JSON.parse(row.receipt) as Receipt)
+}

@@ -1,0 +1,71 @@
+/**
+ * State as a client can check it: the events themselves, led by everything they rest on. The later of
+ * two under one key is the current one.
+ */
+import { STATE_TYPES } from '../../src-shared/protocol/index.ts'
+import type { Pdu } from '../../src-shared/protocol/index.ts'
+import { toPdu } from '../rooms/stored-event.ts'
+import type { EventRow, Tx } from '../storage/index.ts'
+
+const BATCH = 500
+
+/** What one who is invited gets to see: enough to check the invitation and to seal the answer. */
+const STRIPPED: ReadonlySet<string> = new Set([
+  STATE_TYPES.create,
+  STATE_TYPES.power,
+  STATE_TYPES.joinRules,
+  STATE_TYPES.historyVisibility,
+  STATE_TYPES.name,
+  STATE_TYPES.topic,
+  STATE_TYPES.avatar,
+  STATE_TYPES.member,
+  STATE_TYPES.roster,
+])
+
+/** The state in force after position `pos`. */
+export async function stateBundle(
+  tx: Tx,
+  room: string,
+  pos: number,
+  stripped: 'whole' | 'stripped',
+): Promise<Pdu[]> {
+  const rows = await rowsOf(tx, await tx.rooms.stateAt(room, pos))
+  const current = stripped === 'whole' ? rows : rows.filter((row) => STRIPPED.has(row.type))
+  return withAuthChain(tx, current)
+}
+
+/** `rows` behind their auth events and those events' own. */
+export async function withAuthChain(tx: Tx, rows: readonly EventRow[]): Promise<Pdu[]> {
+  const current = rows.map(toPdu)
+  return [...(await authChain(tx, rows)), ...current]
+}
+
+/** Everything that `rows` rest on and that is not among them. */
+export async function authChain(tx: Tx, rows: readonly EventRow[]): Promise<Pdu[]> {
+  const listed = new Set(rows.map((row) => row.event_id))
+  const chain: Pdu[] = []
+  let next = named(rows.map(toPdu), listed)
+  while (next.length > 0) {
+    const found = (await rowsOf(tx, next)).map(toPdu)
+    chain.push(...found)
+    next = named(found, listed)
+  }
+  return chain.reverse()
+}
+
+function named(pdus: readonly Pdu[], listed: Set<string>): string[] {
+  const out: string[] = []
+  for (const id of pdus.flatMap((pdu) => pdu.event.auth_events)) {
+    if (listed.has(id)) continue
+    listed.add(id)
+    out.push(id)
+  }
+  return out
+}
+
+async function rowsOf(tx: Tx, ids: readonly string[]): Promise<EventRow[]> {
+  const rows: EventRow[] = []
+  for (let start = 0; start < ids.length; start += BATCH)
+    rows.push(...(await tx.events.byIds(ids.slice(start, start + BATCH))))
+  return rows.sort((a, b) => a.pos - b.pos)
+}

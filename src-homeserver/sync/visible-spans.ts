@@ -1,0 +1,92 @@
+/**
+ * Which part of a room's order a member may read (Room state §7): where it was joined, and what the history
+ * visibility of the time left open to those who came later.
+ */
+import {
+  contentSchemas,
+  fromBase64Url,
+  parseJson,
+  STATE_TYPES,
+} from '../../src-shared/protocol/index.ts'
+import type { Span, Tx } from '../storage/index.ts'
+
+export interface Change<T> {
+  readonly pos: number
+  readonly value: T
+}
+
+const BEGINNING = Number.MIN_SAFE_INTEGER
+const END = Number.MAX_SAFE_INTEGER
+
+/** Ascending, apart from each other; a span's last position is the event that ended it. */
+export function visibleSpans(
+  memberships: readonly Change<string>[],
+  visibilities: readonly Change<string>[],
+): Span[] {
+  const spans: Span[] = []
+  let lastEnd: number | null = null
+  for (const [index, { pos, value }] of memberships.entries()) {
+    const end = memberships[index + 1]?.pos ?? END
+    if (value === 'join') spans.push({ from: pos, to: end })
+    if (value === 'join') lastEnd = end
+  }
+  if (lastEnd === null) return []
+  const firstKnown = memberships[0]?.pos ?? END
+  for (const [index, { pos, value }] of visibilities.entries()) {
+    const to = Math.min(visibilities[index + 1]?.pos ?? END, lastEnd)
+    if (value === 'shared' || value === 'world_readable') spans.push({ from: pos, to })
+    if (value === 'invited') spans.push({ from: Math.max(pos, firstKnown), to })
+  }
+  // Before anything was said about it the room was being made: whoever may read all that followed may
+  // read that too.
+  const first = visibilities[0]
+  if (first !== undefined && (first.value === 'shared' || first.value === 'world_readable'))
+    spans.push({ from: BEGINNING, to: first.pos })
+  return merge(spans.filter(({ from, to }) => from <= to))
+}
+
+function merge(spans: readonly Span[]): Span[] {
+  const out: Span[] = []
+  for (const span of [...spans].sort((a, b) => a.from - b.from)) {
+    const last = out.at(-1)
+    if (last === undefined || span.from > last.to) out.push(span)
+    else out[out.length - 1] = { from: last.from, to: Math.max(last.to, span.to) }
+  }
+  return out
+}
+
+export async function membershipChanges(
+  tx: Tx,
+  room: string,
+  member: string,
+): Promise<Change<string>[]> {
+  const changes = await tx.rooms.history(room, STATE_TYPES.member, member)
+  return changes.map(({ pos, membership }) => ({ pos, value: membership ?? 'leave' }))
+}
+
+export async function spansOf(
+  tx: Tx,
+  room: string,
+  memberships: readonly Change<string>[],
+): Promise<Span[]> {
+  const changes = await tx.rooms.history(room, STATE_TYPES.historyVisibility, '')
+  const rows = await tx.events.byIds(changes.map((change) => change.event_id))
+  const bodies = new Map(rows.map((row) => [row.event_id, row.body]))
+  const visibilities = changes.map(({ pos, event_id }) => ({
+    pos,
+    value: readVisibility(bodies.get(event_id) ?? null),
+  }))
+  return visibleSpans(memberships, visibilities)
+}
+
+function readVisibility(body: string | null): string {
+  if (body === null) return 'joined'
+  const json = parseJson(fromBase64Url(body), { maxBytes: 128 * 1024 })
+  const parsed = contentSchemas[STATE_TYPES.historyVisibility].safeParse(json)
+  return parsed.success ? parsed.data.history_visibility : 'joined'
+}
+
+/** What the member was after position `pos`; undefined before it was heard of. */
+export function membershipAt(changes: readonly Change<string>[], pos: number): string | undefined {
+  return changes.findLast((change) => change.pos <= pos)?.value
+}

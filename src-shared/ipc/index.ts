@@ -276,6 +276,8 @@ export const events = {
   alerts: z.object({ account: id, alerts: z.array(alertSchema) }),
   /** The user clicked a notification or a link that names a room. */
   navigate: z.object({ account: id, room: id }),
+  /** The user opened an `eccp:` link outside the app; nothing is done with it yet. */
+  link: z.object({ link: z.string().max(2048) }),
 } as const satisfies Record<string, z.ZodType>
 
 export type Events = typeof events

@@ -1,0 +1,58 @@
+/**
+ * How the desktop app is built: main with the personal node's entry, the two preloads, and the two pages
+ * (the user interface and the vault's hidden page).
+ */
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'electron-vite'
+
+/** Left in node_modules: native code, and what the node's process loads by itself. */
+const external = ['electron', /^node:/, '@node-rs/argon2', /^fastify/, /^@fastify\//, /^pino/]
+
+export default defineConfig({
+  main: {
+    build: {
+      outDir: 'out/main',
+      // Pure JavaScript is bundled: one file starts faster than hundreds.
+      externalizeDeps: false,
+      minify: false,
+      sourcemap: true,
+      rollupOptions: {
+        external,
+        input: { index: 'src-main/index.ts', node: 'src-homeserver/main.ts' },
+        output: {
+          format: 'es',
+          entryFileNames: '[name].js',
+          chunkFileNames: 'chunks/[name]-[hash].js',
+        },
+      },
+    },
+  },
+  preload: {
+    build: {
+      outDir: 'out/preload',
+      externalizeDeps: false,
+      isolatedEntries: true,
+      minify: false,
+      rollupOptions: {
+        external: ['electron'],
+        input: { index: 'src-main/preload.ts', vault: 'src-main/preload-vault.ts' },
+        // A sandboxed preload is CommonJS and can load nothing beside it.
+        output: { format: 'cjs', entryFileNames: '[name].cjs' },
+      },
+    },
+  },
+  renderer: {
+    root: '.',
+    base: './',
+    publicDir: false,
+    plugins: [react()],
+    build: {
+      outDir: 'out/renderer',
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      rollupOptions: {
+        input: { app: 'src-renderer/index.html', vault: 'src-main/vault-page/index.html' },
+      },
+    },
+  },
+})

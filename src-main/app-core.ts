@@ -1,0 +1,444 @@
+/**
+ * Where the app stands: locked or not, which accounts, which problem, and what may be done about it.
+ * Everything Electron does for it arrives as a port, so that this is the same in every shell and in tests.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock, Log, Random } from '../src-shared/client/index.ts'
+import type { AppState, CallInput, EventName, EventPayload } from '../src-shared/ipc/index.ts'
+import { parseUserId } from '../src-shared/protocol/index.ts'
+import type { Crypto } from '../src-shared/protocol/index.ts'
+import type { AccountView } from '../src-shared/view-model/index.ts'
+import type { AccountHost } from './accounts/account-host.ts'
+import { Accounts } from './accounts/accounts.ts'
+import type { VaultPlaces } from './accounts/accounts.ts'
+import { AccountRegistry } from './accounts/registry.ts'
+import { AppError } from './app-error.ts'
+import { Drafts } from './accounts/drafts.ts'
+import type { EngineChange, EngineFactory } from './engine-port.ts'
+import { findHomeserver } from './homeserver.ts'
+import { createHandlers } from './ipc/handlers.ts'
+import type { Handlers } from './ipc/dispatch.ts'
+import { externalUrl } from './links.ts'
+import { notificationOf } from './notification-text.ts'
+import type { AppNotification } from './notification-text.ts'
+import type { PersonalNode } from './node/personal-node.ts'
+import type { SettingsFile } from './settings-file.ts'
+import type { KeyRing, KeyRingState } from './vault/key-ring.ts'
+
+/** What the shell around the app does for it. */
+export interface Shell {
+  openExternal(url: string): Promise<void>
+  copyText(text: string): void
+  openSecondProfile(): Promise<void>
+  setTheme(theme: 'system' | 'light' | 'dark'): void
+  /** Whether the user is looking at the app. */
+  isFocused(): boolean
+  notify(notification: AppNotification, onClick: () => void): void
+  /** Brings the main window to the front. */
+  showWindow(): void
+}
+
+export interface AppCoreOptions {
+  readonly profileFolder: string
+  readonly keyRing: KeyRing
+  readonly places: VaultPlaces
+  readonly engines: EngineFactory
+  readonly settings: SettingsFile
+  readonly node: PersonalNode
+  readonly shell: Shell
+  readonly crypto: Crypto
+  readonly random: Random
+  readonly clock: Clock
+  readonly log: Log
+  readonly version: string
+  readonly deviceName: string
+  readonly developmentShell: boolean
+  readonly emit: <N extends EventName>(name: N, payload: EventPayload<N>) => void
+}
+
+type Problem = AppState['problem']
+const NODE_CHECK_MS = 10_000
+
+export class AppCore {
+  readonly handlers: Handlers
+  readonly #o: AppCoreOptions
+  readonly #drafts: Drafts
+  #stage: AppState['stage'] = 'starting'
+  #keyProblem: Problem = null
+  #keychain: AppState['keychain'] = 'none'
+  #accounts: Accounts | null = null
+  readonly #watched = new Map<string, string | null>()
+  #cancelNodeCheck: () => void = () => {}
+  #stopped = false
+  /** Unlocking, locking and starting fresh happen one after the other. */
+  #turns: Promise<unknown> = Promise.resolve()
+
+  constructor(options: AppCoreOptions) {
+    this.#o = options
+    this.#drafts = new Drafts(options)
+    this.handlers = createHandlers(this.#appCalls(), () => this.#unlocked())
+  }
+
+  get state(): AppState {
+    const { node, developmentShell, version } = this.#o
+    return {
+      stage: this.#stage,
+      problem: this.#stage === 'vault_problem' ? this.#problem() : null,
+      keychain: this.#keychain,
+      personalNode: node.state,
+      developmentShell,
+      version,
+      accounts: this.#views(),
+    }
+  }
+
+  async start(): Promise<void> {
+    this.#o.shell.setTheme(this.#o.settings.current.theme)
+    await this.#inTurn(async () => {
+      this.#keychain = await this.#o.keyRing.keychainState()
+      await this.#afterKeyRing(await this.#o.keyRing.open())
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancelNodeCheck()
+    await this.#inTurn(async () => {
+      await this.#accounts?.stopAll()
+      this.#accounts = null
+    })
+  }
+
+  stateChanged(): void {
+    this.#o.emit('app.state', this.state)
+  }
+
+  /** The node came up or went down. */
+  nodeChanged(): void {
+    const { state } = this.#o.node.state
+    for (const host of this.#accounts?.hosts ?? []) {
+      if (host.entry.server !== null) continue
+      if (state === 'stopped') host.raise({ what: 'personal_node_down' })
+      if (state !== 'running') continue
+      host.settle('personal_node_down')
+      host.engine.retryNow()
+    }
+    this.stateChanged()
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turns.then(work, work)
+    this.#turns = result.catch(() => {})
+    return result
+  }
+
+  #views(): AccountView[] {
+    return (this.#accounts?.hosts ?? []).map((host) => host.view())
+  }
+
+  #unlocked(): Accounts {
+    if (this.#accounts === null) throw new AppError('locked')
+    return this.#accounts
+  }
+
+  #problem(): Problem {
+    const [problem] = this.#accounts?.problems ?? []
+    if (problem === undefined) return this.#keyProblem
+    return {
+      what: problem.what,
+      canUsePassphrase: false,
+      canStartFreshSessions: problem.startFresh !== null,
+    }
+  }
+
+  #setStage(stage: AppState['stage']): void {
+    this.#stage = stage
+    this.stateChanged()
+  }
+
+  async #afterKeyRing(ring: KeyRingState): Promise<void> {
+    this.#keyProblem = null
+    switch (ring.state) {
+      case 'empty':
+        if (this.#hasLeftovers()) {
+          // Accounts without their key: making a new one would bury them.
+          this.#keyProblem = {
+            what: 'vault_missing',
+            canUsePassphrase: false,
+            canStartFreshSessions: false,
+          }
+          this.#setStage('vault_problem')
+        } else if (this.#keychain === 'available') {
+          await this.#o.keyRing.create(null)
+          await this.#openAccounts()
+        } else this.#setStage('needs_passphrase')
+        return
+      case 'open':
+        await this.#openAccounts()
+        return
+      case 'locked':
+        this.#setStage('locked')
+        return
+      case 'problem':
+        if (ring.what === 'keychain_locked') this.#keychain = 'unreadable'
+        this.#keyProblem = {
+          what: ring.what,
+          canUsePassphrase: ring.canUsePassphrase,
+          canStartFreshSessions: false,
+        }
+        this.#setStage('vault_problem')
+    }
+  }
+
+  #hasLeftovers(): boolean {
+    const mirrors = this.#path('vaults')
+    return (
+      existsSync(this.#path('accounts.sealed')) ||
+      (existsSync(mirrors) && readdirSync(mirrors).length > 0)
+    )
+  }
+
+  #path(name: string): string {
+    return join(this.#o.profileFolder, name)
+  }
+
+  async #openAccounts(): Promise<void> {
+    const { keyRing, crypto, random, clock, log, places, engines, node } = this.#o
+    let registry: AccountRegistry
+    try {
+      registry = await AccountRegistry.open({
+        path: this.#path('accounts.sealed'),
+        crypto,
+        random,
+        key: keyRing.derive('privchat/accounts/1'),
+      })
+    } catch {
+      this.#keyProblem = {
+        what: 'record_corrupted',
+        canUsePassphrase: false,
+        canStartFreshSessions: false,
+      }
+      this.#setStage('vault_problem')
+      return
+    }
+    this.#accounts = new Accounts({
+      folder: this.#path('vaults'),
+      registry,
+      places,
+      engines,
+      crypto,
+      random,
+      clock,
+      log,
+      keyOf: (slot) => keyRing.derive(`privchat/vault/1/${slot}`),
+      personalNodeUrl: () => node.url(),
+      onChange: (host, change) => this.#changed(host, change),
+      onListChange: () => this.#listChanged(),
+    })
+    await this.#accounts.openAll()
+    for (const host of this.#accounts.hosts) {
+      void host.engine.setReadReceipts(this.#o.settings.current.sendReadReceipts)
+    }
+    this.#watchNode()
+  }
+
+  /** Stage follows from accounts and problems once the key is there. */
+  #listChanged(): void {
+    const accounts = this.#accounts
+    if (accounts === null) return
+    if (accounts.problems.length > 0) this.#setStage('vault_problem')
+    else this.#setStage(accounts.hosts.length > 0 ? 'ready' : 'onboarding')
+  }
+
+  /** The node runs while someone here lives on it, or may want to. */
+  #watchNode(): void {
+    this.#cancelNodeCheck()
+    const wanted =
+      this.#accounts !== null &&
+      (this.#accounts.livesOnPersonalNode() || this.#stage === 'onboarding')
+    if (wanted) void this.#o.node.check().catch(() => {})
+    if (this.#stopped) return
+    this.#cancelNodeCheck = this.#o.clock.after(NODE_CHECK_MS, () => this.#watchNode())
+  }
+
+  #changed(host: AccountHost, change: EngineChange): void {
+    const { emit } = this.#o
+    const { account } = host
+    switch (change.kind) {
+      case 'account':
+        emit('account', change.view)
+        return
+      case 'rooms':
+        emit('rooms', { account, changed: [...change.changed], removed: [...change.removed] })
+        return
+      case 'timeline':
+        emit('timeline', {
+          account,
+          room: change.room,
+          upserts: [...change.upserts],
+          removed: [...change.removed],
+          reset: change.reset,
+        })
+        return
+      case 'details':
+        emit('details', { account, room: change.room })
+        return
+      case 'pairings':
+        emit('pairings', { account, pairings: [...change.pairings] })
+        return
+      case 'alerts':
+        emit('alerts', { account, alerts: [...change.alerts] })
+        return
+      case 'notify':
+        this.#notify(account, change)
+        return
+      case 'signed_out':
+        emit('account', host.view())
+    }
+  }
+
+  #notify(account: string, change: Extract<EngineChange, { kind: 'notify' }>): void {
+    const { shell, settings, emit } = this.#o
+    if (shell.isFocused() && this.#watched.get(account) === change.room) return
+    const notification = notificationOf(change, settings.current.notifications)
+    if (notification === null) return
+    shell.notify(notification, () => {
+      shell.showWindow()
+      emit('navigate', { account, room: change.room })
+    })
+  }
+
+  #appCalls(): Parameters<typeof createHandlers>[0] {
+    const { keyRing, settings, shell } = this.#o
+    return {
+      'app.state': () => this.state,
+      'app.setPassphrase': (input) => this.#inTurn(() => this.#setPassphrase(input)),
+      'app.unlock': ({ passphrase }) => this.#inTurn(() => this.#unlock(passphrase)),
+      'app.lock': () =>
+        this.#inTurn(async () => {
+          await keyRing.lock()
+          await this.#accounts?.stopAll()
+          this.#accounts = null
+          this.#watched.clear()
+          this.#setStage('locked')
+          return null
+        }),
+      'app.startFreshSessions': () =>
+        this.#inTurn(async () => {
+          await this.#unlocked().startFresh()
+          return null
+        }),
+      'app.settings': () => settings.current,
+      'app.setSettings': (input) => this.#setSettings(input),
+      'app.openExternal': async ({ url }) => {
+        const allowed = externalUrl(url)
+        if (allowed === null) throw new AppError('bad_input')
+        await shell.openExternal(allowed)
+        return null
+      },
+      'app.copyText': ({ text }) => {
+        shell.copyText(text)
+        return null
+      },
+      'app.openSecondProfile': async () => {
+        await shell.openSecondProfile()
+        return null
+      },
+      'account.prepare': () => {
+        this.#unlocked()
+        return this.#drafts.prepare()
+      },
+      'account.checkServer': async ({ server }) => {
+        const { url, serverName, registration } = await findHomeserver(server)
+        return { url, serverName, registration }
+      },
+      'account.create': (input) => this.#create(input),
+      'account.signIn': (input) => this.#signIn(input),
+      'account.signOut': async ({ account }) => {
+        await this.#unlocked().signOut(account)
+        this.#watched.delete(account)
+        return null
+      },
+      'timeline.watch': ({ account, room }) => {
+        this.#unlocked().host(account).engine.watch(room)
+        this.#watched.set(account, room)
+        return null
+      },
+    }
+  }
+
+  async #setPassphrase(input: CallInput<'app.setPassphrase'>): Promise<null> {
+    const { keyRing } = this.#o
+    if (this.#stage === 'needs_passphrase') {
+      await keyRing.create(input.passphrase)
+      await this.#openAccounts()
+    } else await keyRing.setPassphrase(input.passphrase, input.current)
+    return null
+  }
+
+  async #unlock(passphrase: string): Promise<null> {
+    const isWaiting = this.#stage === 'locked' || this.#keyProblem?.canUsePassphrase === true
+    if (!isWaiting || this.#accounts !== null) throw new AppError('not_allowed')
+    await this.#o.keyRing.unlock(passphrase)
+    this.#keyProblem = null
+    await this.#openAccounts()
+    return null
+  }
+
+  async #setSettings(changes: CallInput<'app.setSettings'>) {
+    const { settings, shell, emit } = this.#o
+    const next = await settings.change(changes)
+    shell.setTheme(next.theme)
+    for (const host of this.#accounts?.hosts ?? []) {
+      await host.engine.setReadReceipts(next.sendReadReceipts)
+    }
+    emit('settings', next)
+    return next
+  }
+
+  /** Null is the personal node, started where it does not run. */
+  async #server(server: string | null): Promise<{ url: string | null; serverName: string }> {
+    if (server !== null) return findHomeserver(server)
+    await this.#o.node.ensure()
+    const { serverName } = this.#o.node.state
+    if (serverName === null) throw new AppError('homeserver_unreachable')
+    return { url: null, serverName }
+  }
+
+  async #create(input: CallInput<'account.create'>): Promise<AccountView> {
+    const accounts = this.#unlocked()
+    const draft = this.#drafts.confirmed(input.ticket, input.confirmation)
+    const server = await this.#server(input.server)
+    const purpose = JSON.stringify(['create', input.ticket, server.serverName, input.name])
+    const host = await accounts.add(purpose, server, (ports) =>
+      this.#o.engines.create(ports, draft, {
+        serverName: server.serverName,
+        name: input.name,
+        password: input.password,
+        displayName: input.displayName,
+        deviceName: this.#o.deviceName,
+      }),
+    )
+    this.#drafts.forget(input.ticket)
+    return host.view()
+  }
+
+  async #signIn(input: CallInput<'account.signIn'>): Promise<AccountView> {
+    const accounts = this.#unlocked()
+    const userId = parseUserId(input.name)
+    const isElsewhere = userId !== null && userId.server !== this.#o.node.state.serverName
+    const server = await this.#server(input.server ?? (isElsewhere ? userId.server : null))
+    const name = userId?.name ?? input.name
+    const purpose = JSON.stringify(['sign_in', server.serverName, name])
+    const host = await accounts.add(purpose, server, (ports) =>
+      this.#o.engines.signIn(ports, {
+        serverName: server.serverName,
+        name,
+        password: input.password,
+        deviceName: this.#o.deviceName,
+      }),
+    )
+    return host.view()
+  }
+}

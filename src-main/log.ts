@@ -1,0 +1,14 @@
+/**
+ * Main's log: closed event names with numbers and ids, never text or secrets. Failures go to stderr; all
+ * of it goes, one JSON line each and written before the program goes on, to the file named by ECCP_LOG.
+ */
+import { appendFileSync } from 'node:fs'
+import type { Log } from '../src-shared/client/index.ts'
+
+export function createLog(path: string | undefined): Log {
+  return (event, fields = {}) => {
+    const line = `${JSON.stringify({ time: Date.now(), event, ...fields })}\n`
+    if (path !== undefined) appendFileSync(path, line)
+    if (/\.(failed|damaged|not_opened|lost)$/.test(event)) process.stderr.write(line)
+  }
+}

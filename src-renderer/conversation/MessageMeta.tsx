@@ -50,7 +50,7 @@ export function MessageMeta({ item }: { item: MessageItem }) {
       <Tip text={fullTime(item.time)}>
         <time dateTime={new Date(item.time).toISOString()}>{clockTime(item.time)}</time>
       </Tip>
-      {item.delivery !== null && delivery !== null ? (
+      {item.delivery !== null && delivery !== null && !item.deleted ? (
         <Tip text={delivery}>
           <span role="img" aria-label={delivery} data-delivery={item.delivery}>
             {ticks[item.delivery]}

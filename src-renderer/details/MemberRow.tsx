@@ -47,6 +47,8 @@ export function MemberRow({
 }) {
   const core = useCore()
   const [open, setOpen] = useState(member.changed)
+  const standing =
+    member.membership === 'invite' ? t('member.invited') : t(`member.role.${member.role}`)
   const devices = member.devices.filter((device) => device.status !== 'removed')
   return (
     <li className="member">
@@ -66,13 +68,10 @@ export function MemberRow({
             {member.bot ? <span className="tag">{t('member.bot')}</span> : null}
           </span>
           <span className="small quiet truncate" dir="ltr">
-            {member.membership === 'invite' ? t('member.invited') : member.userId}
+            {[standing, member.userId].filter(Boolean).join(' · ')}
           </span>
         </span>
         {member.changed ? <span className="member__changed">{t('member.changed')}</span> : null}
-        {member.role !== 'member' && !member.changed ? (
-          <span className="small quiet">{t(`member.role.${member.role}`)}</span>
-        ) : null}
         <ChevronDown size={16} aria-hidden="true" className="member__arrow" />
       </button>
       {open ? (

@@ -159,7 +159,7 @@ export function decryptPairwise(
   if (known === undefined) return decryptFirst(options)
   const decrypted = decrypt(known, options)
   if (!decrypted.ok) return decrypted
-  const next = withSession(set, decrypted.session, sendingAfter(set, known, decrypted.late))
+  const next = withSession(set, decrypted.session, sendingAfter(set, known.id, decrypted.late))
   return { ok: true, set: next, prekeys, plaintext: decrypted.plaintext, started: null }
 }
 
@@ -186,23 +186,26 @@ function decryptFirst(options: Parameters<typeof decryptPairwise>[0]): PairwiseD
   const decrypted = decrypt(session, options)
   if (!decrypted.ok) return decrypted
 
-  const sending = sendingSession(set)
-  const crossed = sending !== undefined && sending.handshake !== null && sending.id < session.id
   return {
     ok: true,
-    set: withSession(set, decrypted.session, crossed ? sending.id : session.id),
+    set: withSession(set, decrypted.session, sendingAfter(set, session.id, false)),
     prekeys: consumePrekeys(options.prekeys, handshake),
     plaintext: decrypted.plaintext,
     started: handshake,
   }
 }
 
-/** A late message does not say what the peer uses now; an unanswered session waits for its answer. */
-function sendingAfter(set: SessionSet, used: Session, late: boolean): string {
+/**
+ * The session to send with after a message in `used`. While our own is unanswered the peer may be
+ * waiting for an answer in another: only a rule that both apply alike ends that.
+ */
+function sendingAfter(set: SessionSet, used: string, late: boolean): string {
   const sending = sendingSession(set)
-  if (sending === undefined) return used.id
-  const unanswered = sending.handshake !== null
-  return late || unanswered ? sending.id : used.id
+  if (sending === undefined) return used
+  // A late message does not say what the peer uses now.
+  if (late) return sending.id
+  if (sending.handshake === null) return used
+  return used < sending.id ? used : sending.id
 }
 
 function sendingSession(set: SessionSet): Session | undefined {

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest'
+import { toBase64Url } from '../encoding/index.ts'
+import { crypto, makeDevice, seededRandom } from '../prekeys/testing/devices.ts'
+import { makeReceipt, receiptSchema, verifyReceipt } from './index.ts'
+
+const random = seededRandom('receipt')
+const local = makeDevice('bob')
+const said = {
+  room: `!${toBase64Url(random(32))}:example.org`,
+  envelope: toBase64Url(random(32)),
+  kind: 'delivered',
+  ts: 1_700_000_000_000,
+} as const
+const receipt = makeReceipt(crypto, local, said)
+
+it('verifies against the device that made it', () => {
+  expect(receiptSchema.parse(receipt)).toEqual(receipt)
+  expect(verifyReceipt(crypto, receipt, local.ed25519)).toBe(true)
+})
+
+it.each([
+  ['room', { room: `!${toBase64Url(random(32))}:example.org` }],
+  ['envelope', { envelope: toBase64Url(random(32)) }],
+  ['kind', { kind: 'read' as const }],
+  ['member', { member: toBase64Url(random(32)) }],
+  ['device', { device: toBase64Url(random(12)) }],
+  ['time', { ts: 1 }],
+  ['signature', { sig: toBase64Url(random(64)) }],
+])('is refused with another %s', (_, change) => {
+  expect(verifyReceipt(crypto, { ...receipt, ...change }, local.ed25519)).toBe(false)
+})
+
+it('is refused from another device', () => {
+  expect(verifyReceipt(crypto, receipt, makeDevice('mallory').ed25519)).toBe(false)
+})

@@ -12,6 +12,9 @@ import { openStorage, StorageError } from './storage/index.ts'
 
 const WRONG_USAGE = 64
 
+// What the node writes is for its owner alone.
+process.umask(0o077)
+
 async function run(command: Command): Promise<void> {
   switch (command.kind) {
     case 'help':

@@ -6,23 +6,25 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { parseServerName } from '../../src-shared/protocol/index.ts'
 import { software } from '../config.ts'
 import type { NodeConfig } from '../config.ts'
+import { publicRateLimit } from '../http/rate-limit.ts'
 import type { Context } from '../context.ts'
 
 export const FEDERATION_PORT = 8448
 
 export function registerFederation(app: FastifyInstance, context: Context): void {
-  app.get('/_eccp/federation/v1/version', async () => ({
+  const config = { rateLimit: publicRateLimit(context.config.rateLimits) }
+  app.get('/_eccp/federation/v1/version', { config }, async () => ({
     server: software,
     server_name: context.config.serverName,
     versions: ['v0.1'],
     mode: 'isolated',
     signing_keys: context.keys.published,
   }))
-  app.get('/.well-known/eccp/server', async (_request, reply) => {
+  app.get('/.well-known/eccp/server', { config }, async (_request, reply) => {
     reply.header('cache-control', 'public, max-age=3600')
     return { 'm.server': federationAddress(context.config.serverName) }
   })
-  app.get('/.well-known/eccp/client', async (request, reply) => {
+  app.get('/.well-known/eccp/client', { config }, async (request, reply) => {
     reply.header('cache-control', 'public, max-age=3600')
     return { 'm.homeserver': { base_url: context.config.publicBaseUrl ?? ownAddress(request) } }
   })

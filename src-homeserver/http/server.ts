@@ -18,7 +18,7 @@ import { ApiError } from './api-error.ts'
 import { authenticate } from './bearer.ts'
 import type { Call, Caller } from './call.ts'
 import { openApiDocument } from './openapi.ts'
-import { rateLimitFor } from './rate-limit.ts'
+import { publicRateLimit, rateLimitFor } from './rate-limit.ts'
 
 interface ParsedBody {
   readonly json: Json
@@ -33,7 +33,7 @@ export async function createServer(context: Context): Promise<FastifyInstance> {
     logger: false,
     trustProxy: context.config.trustProxy,
     exposeHeadRoutes: false,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     bodyLimit: 16 * 1024,
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 1024 },
@@ -180,7 +180,8 @@ function asApiError(error: unknown): ApiError {
 
 function addOpenApi(app: FastifyInstance, context: Context): void {
   let text: string | undefined
-  app.get('/_eccp/client/v1/openapi.json', async (_request, reply) => {
+  const config = { rateLimit: publicRateLimit(context.config.rateLimits) }
+  app.get('/_eccp/client/v1/openapi.json', { config }, async (_request, reply) => {
     text ??= JSON.stringify(openApiDocument(context.config))
     return reply.type('application/json; charset=utf-8').send(text)
   })

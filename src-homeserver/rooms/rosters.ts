@@ -10,6 +10,7 @@ import {
 } from '../../src-shared/protocol/index.ts'
 import type { ManifestState } from '../../src-shared/protocol/index.ts'
 import type { Context } from '../context.ts'
+import { ApiError } from '../http/api-error.ts'
 import type { Tx } from '../storage/index.ts'
 import type { CurrentRoom } from './room-states.ts'
 import { append } from './submit.ts'
@@ -44,6 +45,13 @@ export async function stateRosterEverywhere(
   const rooms = await tx.rooms.ofMember(manifest.fingerprint, ['join', 'invite'])
   for (const { room_id: room } of rooms) {
     const current = await context.roomStates.current(tx, room)
-    if (current !== undefined) await stateRoster(context, tx, current, manifest)
+    if (current === undefined) continue
+    try {
+      await stateRoster(context, tx, current, manifest)
+    } catch (error) {
+      // Nothing was written. One odd room must not keep a lost device in all the others.
+      if (!(error instanceof ApiError)) throw error
+      context.log.error({ ...error.details, room, code: error.errcode }, 'roster refused')
+    }
   }
 }

@@ -20,7 +20,6 @@ interface Attempt {
 export const sync: Handler<'sync'> = async (context, { caller, query, gone }) => {
   const since = readSince(context, query.since)
   const deadline = context.now() + (query.timeout ?? DEFAULT_TIMEOUT_MS)
-  if (since?.phase === 's') context.acks.stored(caller.member, caller.device, since.pos)
   for (;;) {
     // Listening begins before looking, so that nothing falls between.
     const news = listen(context, caller, gone)
@@ -81,6 +80,7 @@ async function attempt(
 async function caughtUp(context: Context, tx: Tx, caller: Caller, since: number): Promise<Attempt> {
   const account = await tx.accounts.byMember(caller.member)
   if (account === undefined || since < account.feed_floor) throw new ApiError('E_SYNC_RESET')
+  context.acks.stored(caller.member, caller.device, since)
   const { draft, upTo } = await incrementalPage(context, tx, caller, since)
   return say(context, tx, caller, draft, { phase: 's', pos: upTo }, draft.isEmpty())
 }

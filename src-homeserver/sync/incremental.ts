@@ -1,5 +1,6 @@
 /** What happened after a position: one range of the account's feed, whatever the number of its rooms. */
 import { STATE_TYPES } from '../../src-shared/protocol/index.ts'
+import type { Pdu } from '../../src-shared/protocol/index.ts'
 import type { RoomDelta } from '../../src-shared/api/index.ts'
 import type { Context } from '../context.ts'
 import type { Caller } from '../http/call.ts'
@@ -93,7 +94,9 @@ async function addEvent(
       const spans = await spansOf(tx, room, changes)
       const older = await tx.events.latest(room, spans, item.pos, 1)
       const state = await stateBundle(tx, room, item.pos - 1, 'whole')
-      draft.restart(room, state, older.length === 0 ? null : item.pos)
+      // Whoever made the room has nothing older to fetch than the state it began with.
+      const founding = changes[0]?.pos === item.pos && isFounder(state, member)
+      draft.restart(room, state, older.length === 0 || founding ? null : item.pos)
     }
   }
   draft.addEvent(room, row, loaded.wraps.get(row.event_id))
@@ -132,6 +135,12 @@ async function ownChanges(
   const known = own.get(room) ?? (await membershipChanges(tx, room, member))
   own.set(room, known)
   return known
+}
+
+function isFounder(state: readonly Pdu[], member: string): boolean {
+  return state.some(
+    ({ envelope }) => envelope.type === STATE_TYPES.create && envelope.member === member,
+  )
 }
 
 function standing(membership: string | undefined): RoomDelta['membership'] {

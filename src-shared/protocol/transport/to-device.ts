@@ -54,7 +54,7 @@ const keyAnswerSchema = z.looseObject({
 /** The sender can't decrypt in these sessions any more; they are to be forgotten. */
 const sessionResetSchema = z.looseObject({
   kind: z.literal('session_reset'),
-  lost: z.array(base64UrlSchema(32)).max(MAX_SESSIONS),
+  lost: z.array(base64UrlSchema(32)).max(MAX_SESSIONS).readonly(),
 })
 /** Says nothing; answers a session so that it stops carrying its handshake. */
 const emptySchema = z.looseObject({ kind: z.literal('empty') })

@@ -1,0 +1,69 @@
+/**
+ * The built desktop app in a real window, driven by Playwright. The same in Electron and on the
+ * development host: the executable decides. Windows are found by what they expose, not by their order.
+ */
+import { join } from 'node:path'
+import { _electron, type ElectronApplication, type Page } from '@playwright/test'
+
+const mainEntry = join(import.meta.dirname, '..', '..', 'out', 'main', 'index.js')
+
+export interface AppOptions {
+  /** Holds profiles and the personal node; a test gives a folder of its own. */
+  readonly home: string
+  readonly profile?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly args?: readonly string[]
+}
+
+export interface RunningApp {
+  readonly electron: ElectronApplication
+  readonly page: Page
+  readonly pid: number
+  readonly options: AppOptions
+  close(): Promise<void>
+}
+
+export function executablePath(): string {
+  const path = process.env['ECCP_E2E_EXECUTABLE']
+  return path ?? join(import.meta.dirname, '..', '..', 'host', 'electron')
+}
+
+async function mainPage(electron: ElectronApplication): Promise<Page> {
+  const deadline = Date.now() + 30_000
+  while (Date.now() < deadline) {
+    for (const page of electron.windows()) {
+      const isMain = await page.evaluate(() => 'privchat' in window).catch(() => false)
+      if (isMain) return page
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error('the main window did not appear in 30 s')
+}
+
+export async function launchApp(options: AppOptions): Promise<RunningApp> {
+  const asRoot = process.platform === 'linux' && process.getuid?.() === 0
+  const electron = await _electron.launch({
+    executablePath: executablePath(),
+    args: [
+      ...(asRoot ? ['--no-sandbox'] : []),
+      mainEntry,
+      '--profile',
+      options.profile ?? 'default',
+      ...(options.args ?? []),
+    ],
+    env: { ...(process.env as Record<string, string>), ECCP_HOME: options.home, ...options.env },
+    timeout: 60_000,
+  })
+  const pid = electron.process().pid
+  if (pid === undefined) throw new Error('the app has no process id')
+  const page = await mainPage(electron)
+  return {
+    electron,
+    page,
+    pid,
+    options,
+    async close() {
+      await electron.close()
+    },
+  }
+}

@@ -1,0 +1,54 @@
+/** The first things of an engine: its database and its way to the node, before anyone is known. */
+import { toBase64Url } from '../../protocol/index.ts'
+import type { Errcode } from '../../api/index.ts'
+import type { EnginePorts } from '../context.ts'
+import { ApiClient } from '../http/api-client.ts'
+import { Lifetime } from '../lifetime.ts'
+import { Database } from '../store/database.ts'
+
+export interface Foundation {
+  readonly ports: EnginePorts
+  readonly db: Database
+  readonly api: ApiClient
+  readonly life: Lifetime
+  readonly newId: () => string
+  /** The token to send from now on. */
+  useToken(token: string | null): void
+  /** Late-bound: what the node and the store may say at any time. */
+  readonly on: { signedOut: (errcode: Errcode) => void; full: () => void }
+}
+
+export function layFoundation(ports: EnginePorts): Foundation {
+  const { random, store, log, transport, clock } = ports
+  const newId = (): string => toBase64Url(random.bytes(16))
+  const on: Foundation['on'] = { signedOut: () => undefined, full: () => undefined }
+  const life = new Lifetime(clock)
+  let token: string | null = null
+  const db = new Database({
+    store,
+    log,
+    newId,
+    onFull: () => {
+      on.full()
+    },
+  })
+  const api = new ApiClient({
+    transport,
+    log,
+    token: () => token,
+    onSignedOut: (errcode) => {
+      on.signedOut(errcode)
+    },
+  })
+  return {
+    ports,
+    db,
+    api,
+    life,
+    newId,
+    on,
+    useToken: (next) => {
+      token = next
+    },
+  }
+}

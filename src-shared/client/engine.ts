@@ -1,0 +1,290 @@
+/**
+ * The engine put together: every part made once, wired, started and stopped. The behaviour is in the
+ * parts; this file only says who knows whom.
+ */
+import type { Member } from '../view-model/index.ts'
+import { accountRecord, deviceSecretsOf, SELF } from './account/account-record.ts'
+import type { AccountRecord, Identity } from './account/account-record.ts'
+import { AccountTasks } from './account/account-tasks.ts'
+import type { Foundation } from './account/open-database.ts'
+import type { Context } from './context.ts'
+import { Contacts } from './devices/contacts.ts'
+import { DeviceNames } from './devices/device-names.ts'
+import { OwnDevices } from './devices/own-devices.ts'
+import type { Engine } from './engine-types.ts'
+import { EngineError } from './errors.ts'
+import { Unanswered } from './http/api-client.ts'
+import { expectAnswer } from './http/errors.ts'
+import { MessageActions } from './outbox/message-actions.ts'
+import { Outbox } from './outbox/outbox.ts'
+import { Sealer } from './outbox/seal.ts'
+import { Transmitter } from './outbox/transmitter.ts'
+import { ApproverPairing } from './pairing/approver.ts'
+import { NewDevicePairing } from './pairing/new-device.ts'
+import { Receipts } from './receipts/receipts.ts'
+import { RoomMaker } from './rooms/create-room.ts'
+import { OriginKeyBook } from './rooms/origin-keys.ts'
+import { RoomActions } from './rooms/room-actions.ts'
+import { RoomList } from './rooms/room-list.ts'
+import { RoomStates } from './rooms/room-states.ts'
+import { invitationLink } from './rooms/who.ts'
+import { KeyRequests } from './sessions/key-requests.ts'
+import { PrekeyUpkeep } from './sessions/prekey-upkeep.ts'
+import { SessionRepair } from './sessions/session-repair.ts'
+import { Sessions } from './sessions/sessions.ts'
+import { ToDeviceQueue } from './sessions/to-device-queue.ts'
+import { Connection } from './sync/connection.ts'
+import { Intake } from './sync/intake.ts'
+import { SyncLoop } from './sync/sync-loop.ts'
+import { ToDeviceIntake } from './sync/to-device-intake.ts'
+import { MessageReader } from './timeline/message-reader.ts'
+import { Timeline } from './timeline/timeline.ts'
+import { dropAlerts, raiseAlert } from './views/alerts.ts'
+import { ItemViews } from './views/item-view.ts'
+import { Publisher } from './views/publisher.ts'
+import { memberView } from './views/room-view.ts'
+import { ViewBuilder } from './views/view-builder.ts'
+
+/** `account` is past its first request: it has a member and, unless signed out, a token. */
+export async function buildEngine(base: Foundation, account: AccountRecord): Promise<Engine> {
+  const { ports, db, api, life, newId } = base
+  const { crypto, clock, log } = ports
+  const { member } = account
+  if (member === null) throw new EngineError('no_account')
+  base.useToken(account.token)
+  const me: Identity = {
+    member,
+    userId: account.userId,
+    serverName: account.serverName,
+    device: account.device.id,
+    secrets: deviceSecretsOf(account),
+  }
+  const publish = new Publisher(log)
+  const random = (length: number): Uint8Array => ports.random.bytes(length)
+  const ctx: Context = { crypto, clock, log, random, db, api, life, publish, me, newId }
+
+  const contacts = new Contacts(ctx)
+  const names = new DeviceNames()
+  const own = new OwnDevices(ctx, contacts, names)
+  const sessions = new Sessions(ctx, contacts)
+  const prekeys = new PrekeyUpkeep(ctx, contacts)
+  const toDeviceQueue = new ToDeviceQueue(ctx, contacts, sessions)
+  const repair = new SessionRepair(ctx, sessions, toDeviceQueue)
+  const rooms = new RoomList(publish)
+  const originKeys = new OriginKeyBook(ctx)
+  const states = new RoomStates(ctx, originKeys)
+  const timeline = new Timeline(ctx, rooms)
+  const reader = new MessageReader(ctx, contacts, rooms, timeline)
+  const keyRequests = new KeyRequests(ctx, { contacts, toDevice: toDeviceQueue, timeline, reader })
+  const receipts = new Receipts(ctx, contacts, timeline)
+  const outbox = new Outbox(ctx)
+  const sealer = new Sealer(ctx, { contacts, states, sessions, timeline })
+  const transmitter = new Transmitter(ctx, {
+    contacts,
+    rooms,
+    states,
+    sessions,
+    timeline,
+    outbox,
+    sealer,
+  })
+  const connection = new Connection(clock, publish)
+  const approver = new ApproverPairing(ctx, contacts, own)
+  const newDevice = new NewDevicePairing(ctx, contacts)
+  const tasks = new AccountTasks(ctx, { contacts, own, prekeys, approver, newDevice, connection })
+  const intake = new Intake(ctx, {
+    contacts,
+    rooms,
+    states,
+    originKeys,
+    sessions,
+    repair,
+    keyRequests,
+    timeline,
+    reader,
+    outbox,
+    receipts,
+    toDevice: new ToDeviceIntake(ctx, { contacts, sessions, repair, keyRequests, names }),
+    account: (step, response) => tasks.take(step, response),
+  })
+  const sync = new SyncLoop(ctx, connection, intake)
+  const items = new ItemViews(ctx, { contacts, timeline, transmitter })
+  const views = new ViewBuilder(ctx, {
+    contacts,
+    rooms,
+    states,
+    timeline,
+    outbox,
+    items,
+    connection,
+    approver,
+    newDevice,
+    intake,
+  })
+  let readReceipts = account.readReceipts
+  const maker = new RoomMaker(ctx, { contacts, rooms, outbox })
+  const roomActions = new RoomActions(ctx, {
+    contacts,
+    rooms,
+    states,
+    maker,
+    outbox,
+    transmitter,
+    receipts,
+    readReceipts: () => readReceipts,
+  })
+  const messageActions = new MessageActions(ctx, { rooms, states, timeline, outbox, transmitter })
+  const workers = [toDeviceQueue.worker, receipts.worker, tasks.worker]
+
+  base.on.signedOut = (errcode) => {
+    tasks.refusedToken(errcode)
+  }
+  base.on.full = () => {
+    const alert = { what: 'storage_full' } as const
+    const raised = { id: 'storage_full', tier: 1, room: null, time: clock.now(), alert } as const
+    // May well fail for the same reason; then the next one that fits tells it.
+    db.step('alert', (step) => raiseAlert(step, raised)).then(
+      () => {
+        publish.alerts()
+      },
+      () => undefined,
+    )
+  }
+  connection.onBack = () => {
+    for (const worker of workers) worker.kick()
+    transmitter.kickAll()
+  }
+  sync.beforeFirst = async () => {
+    if (!(await originKeys.knows(db, me.serverName))) await originKeys.fetchOwn()
+    if ((await contacts.manifest(db, me.member)) === null)
+      await contacts.refresh(me.userId, me.member)
+  }
+  sync.onStored = (quiet) => {
+    transmitter.kickAll()
+    if (!quiet) return
+    tasks.caughtUp()
+    void keyRequests.askAgain().catch(() => undefined)
+  }
+  await publish.open(views)
+
+  let running: Promise<unknown> = Promise.resolve()
+  const run = async (): Promise<void> => {
+    for (const worker of workers) worker.start()
+    await transmitter.start()
+    await roomActions.resume()
+    await sync.run()
+  }
+
+  const updateAccount = async (change: (now: AccountRecord) => AccountRecord): Promise<void> => {
+    await db.step('account', async (step) => {
+      const now = await step.get(accountRecord, SELF)
+      if (now !== null) step.put(accountRecord, SELF, change(now))
+      step.after(() => {
+        publish.account()
+      })
+    })
+  }
+
+  return {
+    account: member,
+    start() {
+      if (account.phase === 'signed_out') return
+      running = run().catch((error: unknown) => {
+        log('engine.failed', { error: error instanceof Error ? error.name : 'unknown' })
+      })
+    },
+    async stop() {
+      life.cancel()
+      await running
+      await db.idle()
+      await publish.settled()
+    },
+    subscribe: (listener) => publish.subscribe(listener),
+
+    view() {
+      const view = publish.accountView
+      if (view === null) throw new EngineError('internal')
+      return view
+    },
+    roomList: () => publish.summaries,
+    alerts: () => publish.currentAlerts,
+    pairings: () => publish.currentPairings,
+    details: (room) => views.details(room),
+    page: (room, before, limit) => views.page(room, before, limit),
+    watch: (room) => {
+      publish.watch(room)
+    },
+
+    lookUp: (who) => roomActions.lookUp(who),
+    startDirect: (who) => roomActions.startDirect(who),
+    createGroup: (group) => roomActions.createGroup(group),
+    invite: (room, who) => roomActions.invite(room, who),
+    accept: (room) => roomActions.accept(room),
+    decline: (room) => roomActions.decline(room),
+    leave: (room) => roomActions.leave(room),
+    undoLeave: (room) => roomActions.undoLeave(room),
+    rename: (room, name) => roomActions.rename(room, name),
+    removeMember: (room, id) => roomActions.removeMember(room, id),
+    markRead: (room) => roomActions.markRead(room),
+    async markMemberSeen(room, id): Promise<Member> {
+      await db.step('member.seen', async (step) => {
+        await contacts.markSeen(step, id)
+        await dropAlerts(step, (alert) => alert === `contact:${id}`)
+        step.after(() => {
+          publish.alerts()
+          publish.details(room)
+        })
+      })
+      return memberView(ctx, contacts, await states.get(db, room), id)
+    },
+
+    send: (room, message) => messageActions.send(room, message),
+    edit: (room, envelope, text) => messageActions.edit(room, envelope, text),
+    delete: (room, envelope) => messageActions.delete(room, envelope),
+    react: (room, envelope, emoji, on) => messageActions.react(room, envelope, emoji, on),
+    retry: (room, key) => messageActions.retry(room, key),
+    cancel: (room, key) => messageActions.cancel(room, key),
+    draft: (room) => messageActions.draft(room),
+    setDraft: (room, text, replyTo) => messageActions.setDraft(room, text, replyTo),
+
+    devices: () => own.list(),
+    removeDevice: (device) => own.remove(device),
+    async answerPairing(device, same) {
+      if (device !== me.device) return approver.answer(device, same)
+      if (same) await newDevice.restart()
+    },
+    invitationLink: () => invitationLink(me.userId, me.member),
+    async setDisplayName(name) {
+      await expectAnswer(api.call('setProfile', { body: { display_name: name }, cancel: life }))
+      await updateAccount((now) => ({ ...now, displayName: name }))
+      await db.step('person', (step) => contacts.setName(step, me.member, me.userId, name))
+    },
+    retryNow() {
+      sync.retryNow()
+      connection.onBack()
+    },
+    async dismissAlert(id) {
+      await db.step('alert.dismiss', async (step) => {
+        await dropAlerts(step, (alert) => alert === id)
+        step.after(() => {
+          publish.alerts()
+        })
+      })
+    },
+    async signOut() {
+      try {
+        await api.call('logout', { body: {}, cancel: life })
+      } catch (error) {
+        // Offline: this computer forgets the token; the node keeps it until it ages out.
+        if (!(error instanceof Unanswered)) throw error
+      }
+      await tasks.end('signed_out_elsewhere')
+      base.useToken(null)
+      life.cancel()
+    },
+    async setReadReceipts(on) {
+      readReceipts = on
+      await updateAccount((now) => ({ ...now, readReceipts: on }))
+    },
+  }
+}

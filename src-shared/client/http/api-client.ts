@@ -1,0 +1,151 @@
+/**
+ * Calls to the homeserver, typed by the endpoint descriptions of the API.
+ *
+ * An answer is either a value or a *refusal*: the node has decided and nothing happened. Everything
+ * else (no answer, a 5xx, an answer that does not parse) is *ambiguous* and thrown as `Unanswered`:
+ * whether it had an effect is unknown, and the caller repeats the same bytes.
+ */
+import { clientApi, errorBodySchema } from '../../api/index.ts'
+import type { Body, EndpointName, Errcode, Params, Query, Response } from '../../api/index.ts'
+import { EncodingError, parseJson, toUtf8 } from '../../protocol/index.ts'
+import { TransportError } from '../ports.ts'
+import type { Cancel, HttpResponse, Log, Transport, TransportErrorCode } from '../ports.ts'
+
+export type UnansweredCode = TransportErrorCode | 'server_error' | 'not_a_homeserver'
+
+export class Unanswered extends Error {
+  override readonly name = 'Unanswered'
+  readonly code: UnansweredCode
+  constructor(code: UnansweredCode) {
+    super(`no answer: ${code}`)
+    this.code = code
+  }
+}
+
+export interface Refusal {
+  readonly status: number
+  readonly errcode: Errcode
+  readonly retryAfter: number
+  readonly rule: string | undefined
+  readonly head: string | undefined
+  /** The next free place in the device's own chain, where it was already taken. */
+  readonly nextSeq: number | undefined
+  /** The node's clock, where the caller's was refused; milliseconds. */
+  readonly serverTime: number | undefined
+  readonly roster: readonly { readonly member: string; readonly head: string }[] | undefined
+}
+
+export type Answer<N extends EndpointName> =
+  | { readonly ok: true; readonly value: Response<N> }
+  | { readonly ok: false; readonly refusal: Refusal }
+
+export interface CallOptions<N extends EndpointName> {
+  readonly params?: Params<N>
+  readonly query?: Query<N>
+  readonly body?: Body<N>
+  /** The exact bytes of the body, where they must not change between tries. */
+  readonly bytes?: Uint8Array
+  readonly cancel?: Cancel
+  /** The long poll's own waiting time is added. */
+  readonly waitMs?: number
+}
+
+export interface ApiClientOptions {
+  readonly transport: Transport
+  readonly log: Log
+  /** The token now; null before sign-in. */
+  readonly token: () => string | null
+  /** The node no longer knows the token; told once per answer. */
+  readonly onSignedOut?: (errcode: Errcode) => void
+}
+
+const TIMEOUT_MS = 20_000
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024
+
+export class ApiClient {
+  readonly #options: ApiClientOptions
+
+  constructor(options: ApiClientOptions) {
+    this.#options = options
+  }
+
+  /** Throws `Unanswered`. */
+  async call<N extends EndpointName>(name: N, options: CallOptions<N> = {}): Promise<Answer<N>> {
+    const endpoint = clientApi[name]
+    const { transport, log, token, onSignedOut } = this.#options
+    const { body } = options
+    const bytes = options.bytes ?? (body === undefined ? null : toUtf8(JSON.stringify(body)))
+    log('http.before', { what: name })
+    const response = await answered(
+      transport.request(
+        {
+          method: endpoint.method,
+          path: pathOf(endpoint.path, options.params, options.query),
+          token: endpoint.auth === 'none' ? null : token(),
+          body: bytes,
+          timeoutMs: TIMEOUT_MS + (options.waitMs ?? 0),
+          maxBytes: MAX_ANSWER_BYTES,
+        },
+        options.cancel,
+      ),
+    )
+    log('http.after', { what: name, status: response.status })
+    if (response.status >= 200 && response.status < 300) {
+      const parsed = endpoint.response.safeParse(jsonOf(response))
+      if (!parsed.success) throw new Unanswered('not_a_homeserver')
+      // The schema that parsed it is the one `Response<N>` is inferred from.
+      return { ok: true, value: parsed.data as Response<N> }
+    }
+    const refusal = refusalOf(response)
+    if (refusal.errcode === 'M_UNKNOWN_TOKEN' || refusal.errcode === 'E_DEVICE_REMOVED')
+      onSignedOut?.(refusal.errcode)
+    return { ok: false, refusal }
+  }
+}
+
+async function answered(request: Promise<HttpResponse>): Promise<HttpResponse> {
+  try {
+    return await request
+  } catch (error) {
+    throw error instanceof TransportError ? new Unanswered(error.code) : error
+  }
+}
+
+function jsonOf(response: HttpResponse): unknown {
+  if (response.body.length === 0) return {}
+  try {
+    return parseJson(response.body, { maxBytes: MAX_ANSWER_BYTES })
+  } catch (error) {
+    if (error instanceof EncodingError) throw new Unanswered('not_a_homeserver')
+    throw error
+  }
+}
+
+function refusalOf(response: HttpResponse): Refusal {
+  if (response.status >= 500) throw new Unanswered('server_error')
+  const parsed = errorBodySchema.safeParse(jsonOf(response))
+  // A proxy's or another service's error page decides nothing.
+  if (!parsed.success) throw new Unanswered('not_a_homeserver')
+  const { errcode, retry_after_ms, rule, head, roster } = parsed.data
+  return {
+    status: response.status,
+    errcode,
+    retryAfter: retry_after_ms ?? 0,
+    rule,
+    head,
+    nextSeq: parsed.data.next_seq,
+    serverTime: parsed.data.server_time,
+    roster,
+  }
+}
+
+function pathOf(template: string, params: unknown, query: unknown): string {
+  const values = new Map<string, unknown>(Object.entries(params ?? {}))
+  const path = template.replace(/\{([A-Za-z]+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(values.get(name))),
+  )
+  const pairs = Object.entries(query ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`)
+  return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`
+}

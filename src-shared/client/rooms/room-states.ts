@@ -1,0 +1,114 @@
+/**
+ * The verified state of each room (Room state §7) and where this device's own chain of envelopes stands.
+ *
+ * What is stored here has passed the protocol's checks; the node's word alone puts nothing in.
+ */
+import { decodePdu, emptyState, openState, stateEvents, stateOf } from '../../protocol/index.ts'
+import type { Json, Pdu, RoomEvent, RoomState } from '../../protocol/index.ts'
+import type { Context } from '../context.ts'
+import { EngineError } from '../errors.ts'
+import type { OriginKeyBook } from './origin-keys.ts'
+import type { Reader, Step } from '../store/database.ts'
+import { ownChainKey, ownChainRecord, roomStateRecord } from './room-records.ts'
+import type { RoomStateRecord } from './room-records.ts'
+
+export class RoomStates {
+  readonly #ctx: Context
+  readonly #keys: OriginKeyBook
+  readonly #states = new WeakMap<RoomStateRecord, RoomState>()
+
+  constructor(ctx: Context, keys: OriginKeyBook) {
+    this.#ctx = ctx
+    this.#keys = keys
+  }
+
+  /** The empty state for a room that is not known. */
+  async get(reader: Reader, room: string): Promise<RoomState> {
+    const record = await reader.get(roomStateRecord, room)
+    return record === null ? emptyState : this.#load(record)
+  }
+
+  put(step: Step, room: string, state: RoomState): void {
+    const record: RoomStateRecord = { v: 1, events: stateEvents(state).map((event) => event.pdu) }
+    this.#states.set(record, state)
+    step.put(roomStateRecord, room, record)
+    step.after(() => {
+      this.#ctx.publish.details(room)
+    })
+  }
+
+  /**
+   * Verifies a bundle of state events and merges it into what is known: a node that shows an older
+   * event under a key does not take back a newer one.
+   */
+  async adopt(step: Step, room: string, pdus: readonly Pdu[]): Promise<RoomState> {
+    const { crypto, log } = this.#ctx
+    const events = pdus.flatMap((pdu) => this.decode(pdu) ?? [])
+    const keys = await this.#keys.lookup(step)
+    const opened = openState(crypto, room, events, keys)
+    for (const { code } of opened.refused) log('state.refused', { code })
+    const known = await this.get(step, room)
+    const merged = mergeStates(known, opened.state)
+    this.put(step, room, merged)
+    return merged
+  }
+
+  /** Null for what does not fit together. */
+  decode(pdu: Pdu | Json): RoomEvent | null {
+    const decoded = decodePdu(this.#ctx.crypto, pdu as unknown as Json)
+    return decoded.ok ? decoded.event : null
+  }
+
+  /** The next place in this device's own chain, taken by the caller's step. */
+  async takePlace(
+    step: Step,
+    room: string,
+  ): Promise<{ seq: number; prev_own: string | null; sealed: (envelope: string) => void }> {
+    const chain = (await step.get(ownChainRecord, ownChainKey(room))) ?? { seq: 0, last: null }
+    return {
+      seq: chain.seq,
+      prev_own: chain.last,
+      sealed: (envelope) => {
+        step.put(ownChainRecord, ownChainKey(room), { v: 1, seq: chain.seq + 1, last: envelope })
+      },
+    }
+  }
+
+  /** The node knows of envelopes that this store has forgotten: go on after them. */
+  async skipTo(step: Step, room: string, seq: number): Promise<void> {
+    const chain = await step.get(ownChainRecord, ownChainKey(room))
+    if ((chain?.seq ?? 0) < seq)
+      step.put(ownChainRecord, ownChainKey(room), { v: 1, seq, last: chain?.last ?? null })
+  }
+
+  #load(record: RoomStateRecord): RoomState {
+    const known = this.#states.get(record)
+    if (known !== undefined) return known
+    const events = record.events.map((pdu) => {
+      const event = this.decode(pdu as Pdu)
+      if (event === null) throw new EngineError('vault_damaged')
+      return event
+    })
+    const state = stateOf(events)
+    this.#states.set(record, state)
+    return state
+  }
+}
+
+function mergeStates(known: RoomState, opened: RoomState): RoomState {
+  const current = new Map(stateEvents(known).map((event) => [keyOf(event), event]))
+  for (const event of stateEvents(opened)) {
+    const before = current.get(keyOf(event))
+    if (before === undefined || !isOlder(event, before)) current.set(keyOf(event), event)
+  }
+  return stateOf(current.values())
+}
+
+function isOlder(event: RoomEvent, than: RoomEvent): boolean {
+  if (than.header.replaces === event.envelopeId) return true
+  return event.pdu.event.origin_ts < than.pdu.event.origin_ts
+}
+
+function keyOf({ header }: RoomEvent): string {
+  return `${header.type} ${header.state_key ?? ''}`
+}

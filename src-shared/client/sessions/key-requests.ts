@@ -1,0 +1,160 @@
+/**
+ * Asking for content keys that did not arrive, and answering those who ask (Who can read §6).
+ *
+ * Answers go to devices in the recorded set of recipients of an own envelope, and to own active
+ * devices; one message at a time. A key counts only if it is the one its envelope commits to.
+ */
+import * as z from 'zod'
+import { checkContentKey, fromBase64Url, openEnvelope } from '../../protocol/index.ts'
+import type { JsonObject } from '../../protocol/index.ts'
+import type { Context } from '../context.ts'
+import type { Contacts } from '../devices/contacts.ts'
+import { recordType } from '../store/record-type.ts'
+import type { Step } from '../store/database.ts'
+import { tables } from '../store/tables.ts'
+import { findContentKey, keepContentKey, wasRecipient } from '../timeline/content-keys.ts'
+import type { MessageReader } from '../timeline/message-reader.ts'
+import { sealedKey, sealedRecord } from '../timeline/timeline-records.ts'
+import type { Timeline } from '../timeline/timeline.ts'
+import type { ToDevice, ToDeviceQueue } from './to-device-queue.ts'
+
+const waitingRecord = recordType(
+  tables.index,
+  z.object({
+    v: z.literal(1),
+    waiting: z.array(
+      z.object({
+        room: z.string(),
+        envelope: z.string(),
+        member: z.string(),
+        userId: z.string(),
+        device: z.string(),
+        /** When it was last asked for; milliseconds. */
+        asked: z.int(),
+        tries: z.int(),
+      }),
+    ),
+  }),
+)
+const WAITING = 'waiting-for-keys'
+const MAX_WAITING = 1000
+const MAX_TRIES = 8
+const FIRST_PAUSE = 60_000
+
+export interface AwaitedKey {
+  readonly room: string
+  readonly envelope: string
+  /** Who sealed it. */
+  readonly member: string
+  readonly userId: string
+  readonly device: string
+}
+
+export class KeyRequests {
+  readonly #ctx: Context
+  readonly #contacts: Contacts
+  readonly #queue: ToDeviceQueue
+  readonly #timeline: Timeline
+  readonly #reader: MessageReader
+
+  constructor(
+    ctx: Context,
+    parts: {
+      readonly contacts: Contacts
+      readonly toDevice: ToDeviceQueue
+      readonly timeline: Timeline
+      readonly reader: MessageReader
+    },
+  ) {
+    this.#ctx = ctx
+    this.#contacts = parts.contacts
+    this.#queue = parts.toDevice
+    this.#timeline = parts.timeline
+    this.#reader = parts.reader
+  }
+
+  /** Asks the sealing device (unless it can't have meant this one) and every other own device. */
+  async ask(step: Step, key: AwaitedKey, askSender: boolean): Promise<void> {
+    const waiting = (await step.get(waitingRecord, WAITING))?.waiting ?? []
+    const now = this.#ctx.clock.now()
+    const others = waiting.filter(({ envelope }) => envelope !== key.envelope)
+    const entry = { ...key, asked: now, tries: askSender ? 0 : 1 }
+    step.put(waitingRecord, WAITING, { v: 1, waiting: [...others, entry].slice(-MAX_WAITING) })
+    await this.#send(step, key, askSender)
+  }
+
+  async #send(step: Step, key: AwaitedKey, askSender: boolean): Promise<void> {
+    const { me } = this.#ctx
+    const content = { kind: 'key_request', room: key.room, envelope: key.envelope } as const
+    const own = await this.#contacts.trustedDevices(step, me.member)
+    const messages: ToDevice[] = own
+      .filter(({ device }) => device !== me.device && device !== key.device)
+      .map(({ device }) => ({ userId: me.userId, member: me.member, device, content }))
+    if (askSender && key.device !== me.device)
+      messages.push({ userId: key.userId, member: key.member, device: key.device, content })
+    await this.#queue.push(step, messages)
+  }
+
+  /** Asks once more for what has been waiting for long; called at start and when someone comes back. */
+  async askAgain(): Promise<void> {
+    const { db, clock } = this.#ctx
+    const record = await db.get(waitingRecord, WAITING)
+    if (record === null || record.waiting.length === 0) return
+    await db.step('key.ask-again', async (step) => {
+      const waiting = (await step.get(waitingRecord, WAITING))?.waiting ?? []
+      const now = clock.now()
+      const next: typeof waiting = []
+      for (const key of waiting) {
+        const due = now - key.asked >= FIRST_PAUSE * 2 ** key.tries
+        if (due && key.tries < MAX_TRIES) await this.#send(step, key, true)
+        next.push(due ? { ...key, asked: now, tries: key.tries + 1 } : key)
+      }
+      step.put(waitingRecord, WAITING, { v: 1, waiting: next })
+    })
+  }
+
+  /** A device asks. Silence where it has no claim: an answer would tell what this device has. */
+  async answer(
+    step: Step,
+    from: { readonly member: string; readonly device: string; readonly userId: string },
+    room: string,
+    envelope: string,
+  ): Promise<void> {
+    const { me } = this.#ctx
+    const kept = await findContentKey(step, this.#timeline, room, envelope)
+    if (kept === null || kept.room !== room) return
+    const trusted = await this.#contacts.trustedDevices(step, from.member)
+    if (!trusted.some(({ device }) => device === from.device)) return
+    const own = from.member === me.member
+    if (!own && !(await wasRecipient(step, kept, `${from.member}/${from.device}`))) return
+    const content = { kind: 'key_answer', room, envelope, K: kept.K } as const
+    await this.#queue.push(step, [{ ...from, content }])
+  }
+
+  /** A key arrives; from whom matters less than that it is the key its envelope commits to. */
+  async take(step: Step, room: string, envelope: string, key: string): Promise<void> {
+    const { crypto, log } = this.#ctx
+    const sealed = await step.get(sealedRecord, sealedKey(envelope))
+    if (sealed === null || sealed.room !== room) return
+    const contentKey = fromBase64Url(key)
+    const header = sealed.header as JsonObject
+    if (!checkContentKey(crypto, header, contentKey)) {
+      log('key.refused', { code: 'wrong_commitment' })
+      return
+    }
+    const body = fromBase64Url(sealed.body)
+    const opened = openEnvelope({ crypto, header, body, contentKey })
+    await this.#reader.becomeReadable(step, room, envelope, opened)
+    if (opened.ok && opened.header.expires_at === undefined)
+      await keepContentKey(step, this.#timeline, { room, envelope, contentKey })
+    step.delete(sealedRecord, sealedKey(envelope))
+    await this.forget(step, envelope)
+  }
+
+  async forget(step: Step, envelope: string): Promise<void> {
+    const waiting = (await step.get(waitingRecord, WAITING))?.waiting
+    if (waiting === undefined || !waiting.some((key) => key.envelope === envelope)) return
+    const left = waiting.filter((key) => key.envelope !== envelope)
+    step.put(waitingRecord, WAITING, { v: 1, waiting: left })
+  }
+}

@@ -1,0 +1,171 @@
+/** What a room's verified state says about its summary, and which state events are told in the timeline. */
+import {
+  creation,
+  historyVisibilityOf,
+  members,
+  membershipOf,
+  readContent,
+  rosterOf,
+  stateEvent,
+  STATE_TYPES,
+} from '../../protocol/index.ts'
+import type { RoomEvent, RoomState } from '../../protocol/index.ts'
+import { newRoomEntry } from '../rooms/room-list.ts'
+import type { RoomEntry } from '../rooms/room-records.ts'
+import type { StoredNotice } from '../timeline/stored-item.ts'
+
+/** The summary as the state has it; what the state does not say is kept. `before` null: first sight. */
+export function describeRoom(
+  room: string,
+  state: RoomState,
+  me: string,
+  before: RoomEntry | null,
+): RoomEntry {
+  const created = creation(state)
+  const everyone = members(state)
+  const kind = created?.content.kind === 'direct' ? 'direct' : 'group'
+  const visibility = created?.content.visibility ?? 'private'
+  const stated = membershipOf(state, me)
+  const membership = stated === 'join' || stated === 'invite' ? stated : 'leave'
+  const entry = before ?? newRoomEntry({ id: room, kind, visibility, membership })
+  const invitation = stateEvent(state, STATE_TYPES.member, me)
+  const inviter =
+    membership === 'invite' && invitation !== undefined
+      ? everyone.find(({ member }) => member === invitation.header.member)
+      : undefined
+  const peer = kind === 'direct' ? peerOf(everyone, me) : undefined
+  return {
+    ...entry,
+    kind,
+    visibility,
+    membership,
+    hidden: isHidden(entry, membership, invitation, me),
+    name: nameOf(state),
+    topic: topicOf(state),
+    memberCount: everyone.filter((one) => one.membership === 'join').length,
+    peer:
+      peer === undefined
+        ? entry.peer
+        : { member: peer.member, userId: peer.userId, name: nameIfSame(entry.peer, peer.member) },
+    inviter:
+      inviter === undefined
+        ? null
+        : {
+            member: inviter.member,
+            userId: inviter.userId,
+            name: nameIfSame(entry.inviter, inviter.member),
+          },
+    leavingAt: membership === 'join' ? entry.leavingAt : null,
+  }
+}
+
+/** Who leaves or declines does not want to see the room; who is removed is told. */
+function isHidden(
+  entry: RoomEntry,
+  membership: RoomEntry['membership'],
+  own: RoomEvent | undefined,
+  me: string,
+): boolean {
+  if (membership !== 'leave') return false
+  return entry.membership === 'invite' || own === undefined || own.header.member === me
+}
+
+function nameIfSame(known: { member: string; name: string } | null, member: string): string {
+  return known?.member === member ? known.name : ''
+}
+
+function peerOf<T extends { readonly member: string; readonly membership: string }>(
+  everyone: readonly T[],
+  me: string,
+): T | undefined {
+  const others = everyone.filter(({ member }) => member !== me)
+  return (
+    others.find(({ membership }) => membership === 'join' || membership === 'invite') ?? others[0]
+  )
+}
+
+function nameOf(state: RoomState): string {
+  const event = stateEvent(state, STATE_TYPES.name)
+  return (event && readContent(event, STATE_TYPES.name)?.name) ?? ''
+}
+
+function topicOf(state: RoomState): string {
+  const event = stateEvent(state, STATE_TYPES.topic)
+  return (event && readContent(event, STATE_TYPES.topic)?.topic) ?? ''
+}
+
+export function historyOf(state: RoomState) {
+  return historyVisibilityOf(state)
+}
+
+/** What is told of a state event that took effect on top of `before`. */
+export function noticesOf(event: RoomEvent, before: RoomState): StoredNotice[] {
+  const notices = tell(event, before)
+  const { ts } = event.header
+  return notices.map((notice, at) => ({
+    kind: 'notice',
+    key: at === 0 ? event.envelopeId : `${event.envelopeId}:${String(at)}`,
+    ts,
+    notice,
+  }))
+}
+
+function tell(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {
+  const by = event.header.member
+  switch (event.header.type) {
+    case STATE_TYPES.create:
+      return [{ what: 'created', by }]
+    case STATE_TYPES.member:
+      return tellMembership(event, before)
+    case STATE_TYPES.roster:
+      return tellRoster(event, before)
+    // The first of each belongs to making the room.
+    case STATE_TYPES.name: {
+      const name = readContent(event, STATE_TYPES.name)?.name ?? ''
+      return event.header.replaces === null ? [] : [{ what: 'renamed', by, name }]
+    }
+    case STATE_TYPES.topic: {
+      const topic = readContent(event, STATE_TYPES.topic)?.topic ?? ''
+      return event.header.replaces === null ? [] : [{ what: 'topic', by, topic }]
+    }
+    case STATE_TYPES.power:
+      return event.header.replaces === null ? [] : [{ what: 'power', by }]
+    default:
+      return []
+  }
+}
+
+function tellMembership(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {
+  const { member: by, state_key: who = '' } = event.header
+  const was = membershipOf(before, who)
+  switch (readContent(event, STATE_TYPES.member)?.membership) {
+    case 'join':
+      // The creator's own joining is part of making the room.
+      return was === 'join' || creation(before)?.creator === who ? [] : [{ what: 'joined', who }]
+    case 'invite':
+      return [{ what: 'invited', who, by }]
+    case 'leave':
+      if (by !== who) return [{ what: 'removed', who, by }]
+      return was === 'invite' ? [{ what: 'declined', who }] : [{ what: 'left', who }]
+    case 'ban':
+      return [{ what: 'banned', who, by }]
+    default:
+      return []
+  }
+}
+
+function tellRoster(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {
+  const who = event.header.state_key ?? ''
+  const old = stateEvent(before, STATE_TYPES.roster, who)
+  const roster = readContent(event, STATE_TYPES.roster)
+  const known = rosterOf(before, who)
+  if (old === undefined || roster === null || known === null) return []
+  const was = new Set(known.devices.map(({ id }) => id))
+  const now = new Set(roster.devices.map(({ id }) => id))
+  const added = [...now].filter((id) => !was.has(id))
+  const removed = [...was].filter((id) => !now.has(id))
+  return [
+    ...added.map((device) => ({ what: 'device_added' as const, who, device })),
+    ...removed.map((device) => ({ what: 'device_removed' as const, who, device })),
+  ]
+}

@@ -1,0 +1,140 @@
+/** Rooms as they are shown: summaries for the list, details with members, devices and what one may do. */
+import {
+  canInvite,
+  canKick,
+  canSend,
+  historyVisibilityOf,
+  joinRuleOf,
+  members,
+  MESSAGE_TYPES,
+  creation,
+  powerLevels,
+  powerOf,
+  STATE_TYPES,
+  fromBase64Url,
+  CREATOR_POWER,
+  toHex,
+} from '../../protocol/index.ts'
+import type { ManifestDevice, ManifestState, RoomState } from '../../protocol/index.ts'
+import type { Member, MemberDevice, RoomDetails, RoomSummary } from '../../view-model/index.ts'
+import type { Context } from '../context.ts'
+import { displayName } from '../devices/contacts.ts'
+import type { Contacts } from '../devices/contacts.ts'
+import type { RoomEntry } from '../rooms/room-records.ts'
+import { serverOf } from './item-view.ts'
+
+export function summaryView(entry: RoomEntry): RoomSummary | null {
+  if (entry.hidden) return null
+  const { inviter, peer } = entry
+  return {
+    id: entry.id,
+    kind: entry.kind,
+    visibility: entry.visibility,
+    membership: entry.membership,
+    name: entry.name !== '' ? entry.name : (nameOf(peer) ?? nameOf(inviter) ?? ''),
+    topic: entry.topic,
+    preview: entry.preview,
+    lastActivity: entry.lastActivity,
+    unread: entry.unread,
+    mentions: entry.mentions,
+    memberCount: entry.memberCount,
+    inviter:
+      inviter === null
+        ? null
+        : {
+            userId: inviter.userId,
+            name: nameOf(inviter) ?? '',
+            server: serverOf(inviter.userId),
+          },
+    hasDraft: entry.hasDraft,
+    leavingAt: entry.leavingAt,
+  }
+}
+
+function nameOf(person: { readonly name: string; readonly userId: string } | null): string | null {
+  return person === null ? null : displayName(person, person.userId)
+}
+
+export async function detailsView(
+  ctx: Context,
+  contacts: Contacts,
+  entry: RoomEntry,
+  summary: RoomSummary,
+  state: RoomState,
+): Promise<RoomDetails> {
+  const { me } = ctx
+  const shown: Member[] = []
+  for (const { member } of members(state))
+    shown.push(await memberView(ctx, contacts, state, member))
+  const here = shown.filter(({ membership }) => membership === 'join' || membership === 'invite')
+  const can = (type: string, asState: boolean): boolean => canSend(state, me.member, type, asState)
+  const nobody = ''
+  return {
+    id: entry.id,
+    summary,
+    members: shown.filter(({ membership }) => membership !== 'leave'),
+    historyVisibility: historyVisibilityOf(state),
+    joinRule: joinRuleOf(state),
+    servers: [...new Set(here.map(({ server }) => server))].sort(),
+    hasBots: here.some(({ bot }) => bot),
+    hasBridges: false,
+    can: {
+      send: can(MESSAGE_TYPES.message, false),
+      invite: entry.kind === 'group' && canInvite(state, me.member, nobody),
+      kick: here.some(({ id }) => id !== me.member && canKick(state, me.member, id)),
+      rename: entry.kind === 'group' && can(STATE_TYPES.name, true),
+      redactOthers:
+        can(MESSAGE_TYPES.redaction, false) &&
+        powerOf(state, me.member) >= powerLevels(state).redact,
+    },
+  }
+}
+
+export async function memberView(
+  ctx: Context,
+  contacts: Contacts,
+  state: RoomState,
+  member: string,
+): Promise<Member> {
+  const { db, me } = ctx
+  const stated = members(state).find((known) => known.member === member)
+  const userId = stated?.userId ?? ''
+  const person = await contacts.person(db, member)
+  const manifest = await contacts.manifest(db, member)
+  const power = powerOf(state, member)
+  const creator = creation(state)?.creator === member
+  return {
+    id: member,
+    userId,
+    name: displayName(person, userId),
+    server: serverOf(userId),
+    membership: stated?.membership ?? 'leave',
+    power: power === CREATOR_POWER ? 100 : power,
+    role: creator ? 'creator' : power >= 100 ? 'admin' : power >= 50 ? 'moderator' : 'member',
+    bot: person?.bot ?? false,
+    me: member === me.member,
+    devices: manifest === null ? [] : devicesView(manifest, person?.seenDevices ?? []),
+    changed: person !== null && person.changed !== null,
+  }
+}
+
+export function devicesView(
+  manifest: ManifestState,
+  seen: readonly string[],
+  names: Readonly<Record<string, string>> = {},
+): MemberDevice[] {
+  return [...manifest.devices.values()].map((device) => ({
+    id: device.id,
+    name: names[device.id] ?? null,
+    addedAtHeight: device.addedAt,
+    status: device.status,
+    verified: seen.includes(device.id),
+    keyDigest: keyDigest(device),
+  }))
+}
+
+/** The first 80 bits of the signing key in hexadecimal, in groups of four. */
+function keyDigest(device: ManifestDevice): string {
+  const digits = toHex(fromBase64Url(device.ed25519))
+  return (digits.slice(0, 20).match(/.{4}/g) ?? []).join(' ')
+}

@@ -295,6 +295,9 @@ export class AppCore {
         return
       case 'signed_out':
         emit('account', host.view())
+        if (change.reason === 'device_removed') {
+          void this.#accounts?.wipe(host).catch(() => this.#o.log('account.wipe_failed'))
+        }
     }
   }
 

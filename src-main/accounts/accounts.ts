@@ -90,6 +90,8 @@ export class Accounts {
   readonly #hosts = new Map<string, AccountHost>()
   readonly #problems = new Map<string, AccountProblem>()
   readonly #damagedRecords = new Map<string, number>()
+  /** Slots whose vault is gone already. */
+  readonly #wiped = new Set<string>()
   #attempt: Attempt | null = null
 
   constructor(options: AccountsOptions) {
@@ -167,6 +169,12 @@ export class Accounts {
   /** Tells the node where it can be reached, then deletes everything this device has of the account. */
   async signOut(account: string): Promise<void> {
     const host = this.host(account)
+    if (this.#wiped.delete(host.entry.slot)) {
+      this.#hosts.delete(host.entry.slot)
+      await this.#o.registry.remove(host.entry.slot)
+      this.#o.onListChange()
+      return
+    }
     // A node that can't be reached must not keep anyone from leaving: the token goes with the vault.
     await host.engine.signOut().catch((error: unknown) => {
       this.#o.log('account.sign_out_unheard', {
@@ -178,6 +186,19 @@ export class Accounts {
     await host.engine.stop().catch(() => {})
     await this.#discard(host.entry, host.vault)
     this.#o.onListChange()
+  }
+
+  /**
+   * This device was taken off the account's list: what it holds is deleted at once. The account stays in
+   * sight, signed out, until the user has seen it.
+   */
+  async wipe(host: AccountHost): Promise<void> {
+    const { entry, engine, vault } = host
+    await this.#o.registry.put({ ...entry, phase: 'leaving' })
+    await engine.stop().catch(() => {})
+    await vault.erase()
+    await this.#o.places.forget(entry.slot)
+    this.#wiped.add(entry.slot)
   }
 
   /** For every account whose sessions can't be used: gives them up and opens it again. */

@@ -4,6 +4,7 @@ import type { Batch } from '../../src-shared/client/index.ts'
 import type { SealedBatch, SealedRecord } from './port-messages.ts'
 import { RecordStoreError } from './record-link.ts'
 import { rootAddress } from './session-index.ts'
+import { readDisk, writeDisk } from './testing/disk.ts'
 import { failureOf } from './testing/store-suite.ts'
 import { VaultBench } from './testing/vault-bench.ts'
 import { createVault, openVault } from './vault.ts'
@@ -39,39 +40,12 @@ async function problemOf(): Promise<string | null> {
   return opening.ok ? null : opening.problem
 }
 
-/** All sealed records, as a copy of the disk would hold them. */
 async function snapshot(): Promise<{ records: SealedRecord[]; mirror: Buffer }> {
-  const database = await new Promise<IDBDatabase>((resolve, reject) => {
-    const request = bench.indexedDB.open('vault')
-    request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(new Error('no database'))
-  })
-  const rows = await new Promise<SealedRecord[]>((resolve, reject) => {
-    const request = database.transaction('records').objectStore('records').getAll()
-    request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(new Error('no records'))
-  })
-  database.close()
-  return { records: rows, mirror: readFileSync(bench.mirrorPath) }
+  return { records: await readDisk(bench.indexedDB), mirror: readFileSync(bench.mirrorPath) }
 }
 
-/** Puts records on the disk behind the vault's back; `others` says what happens to the rest. */
-async function tamper(rows: readonly SealedRecord[], others: 'keep' | 'clear'): Promise<void> {
-  const database = await new Promise<IDBDatabase>((resolve, reject) => {
-    const request = bench.indexedDB.open('vault')
-    request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(new Error('no database'))
-  })
-  await new Promise<void>((resolve, reject) => {
-    const transaction = database.transaction('records', 'readwrite')
-    const records = transaction.objectStore('records')
-    if (others === 'clear') records.clear()
-    for (const row of rows) records.put(row)
-    transaction.oncomplete = () => resolve()
-    transaction.onerror = () => reject(new Error('not written'))
-  })
-  database.close()
-}
+const tamper = (rows: readonly SealedRecord[], others: 'keep' | 'clear'): Promise<void> =>
+  writeDisk(bench.indexedDB, rows, others)
 
 describe('sealing', () => {
   it('puts neither values nor keys on the disk in the clear', async () => {

@@ -3,12 +3,25 @@
  * of it goes, one JSON line each and written before the program goes on, to the file named by ECCP_LOG.
  */
 import { appendFileSync } from 'node:fs'
+import { passBoundary } from '../src-platform/boundary.ts'
 import type { Log } from '../src-shared/client/index.ts'
 
 export function createLog(path: string | undefined): Log {
   return (event, fields = {}) => {
+    if (isBoundary(event)) passBoundary(event, String(fields['what'] ?? ''))
     const line = `${JSON.stringify({ time: Date.now(), event, ...fields })}\n`
     if (path !== undefined) appendFileSync(path, line)
     if (/\.(failed|damaged|not_opened|lost)$/.test(event)) process.stderr.write(line)
   }
+}
+
+type Boundary = Parameters<typeof passBoundary>[0]
+
+function isBoundary(event: string): event is Boundary {
+  return (
+    event === 'commit.before' ||
+    event === 'commit.after' ||
+    event === 'http.before' ||
+    event === 'http.after'
+  )
 }

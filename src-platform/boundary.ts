@@ -1,0 +1,16 @@
+/**
+ * The places where a crash matters: right before and after a commit, right before and after a request.
+ * Each is announced, synchronously, on a diagnostics channel of Node. Without a subscriber this costs
+ * next to nothing; the fault tests subscribe from outside and end the process there.
+ */
+import { channel } from 'node:diagnostics_channel'
+
+const boundaries = channel('eccp:boundary')
+
+/** `what` is a closed name from the code, never text or an id of a user. */
+export function passBoundary(
+  point: 'commit.before' | 'commit.after' | 'http.before' | 'http.after',
+  what: string,
+): void {
+  if (boundaries.hasSubscribers) boundaries.publish({ point, what })
+}

@@ -69,7 +69,7 @@ async function attempt(
     if (since?.phase === 's') return caughtUp(context, tx, caller, since.pos)
     const pos = since?.phase === 'i' ? since.pos : head
     const from = since?.phase === 'i' ? since.from : firstCursor
-    if (starts) await tx.devices.update(member, device, { baseline: head, acked: head })
+    if (starts) await tx.devices.update(member, device, { baseline: head })
     const page = await initialPage(context, tx, caller, pos, from)
     const next: Position =
       page.from === null ? { phase: 's', pos } : { phase: 'i', pos, from: page.from }

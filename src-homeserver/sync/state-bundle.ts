@@ -36,21 +36,23 @@ export async function stateBundle(
 
 /** `rows` behind their auth events and those events' own. */
 export async function withAuthChain(tx: Tx, rows: readonly EventRow[]): Promise<Pdu[]> {
-  const current = rows.map(toPdu)
-  return [...(await authChain(tx, rows)), ...current]
+  return [...(await authChain(tx, rows)), ...rows.map(toPdu)]
 }
 
-/** Everything that `rows` rest on and that is not among them. */
+/** Everything that `rows` rest on and that is not among them, what others rest on first. */
 export async function authChain(tx: Tx, rows: readonly EventRow[]): Promise<Pdu[]> {
   const listed = new Set(rows.map((row) => row.event_id))
-  const chain: Pdu[] = []
+  const chain: { readonly pos: number; readonly pdu: Pdu }[] = []
   let next = named(rows.map(toPdu), listed)
   while (next.length > 0) {
-    const found = (await rowsOf(tx, next)).map(toPdu)
+    const found = (await rowsOf(tx, next)).map((row) => ({ pos: row.pos, pdu: toPdu(row) }))
     chain.push(...found)
-    next = named(found, listed)
+    next = named(
+      found.map(({ pdu }) => pdu),
+      listed,
+    )
   }
-  return chain.reverse()
+  return chain.sort((a, b) => a.pos - b.pos).map(({ pdu }) => pdu)
 }
 
 function named(pdus: readonly Pdu[], listed: Set<string>): string[] {

@@ -1,9 +1,12 @@
 /** A device as the node's tests need it: keys, a token, calls by endpoint name, and sealing into rooms. */
 import { randomBytes } from 'node:crypto'
 import {
+  addDevice,
+  appendEntry,
   createBody,
   createGenesis,
   deviceKeysOf,
+  draftAddDevice,
   emptyState,
   formatRoomId,
   fromBase64Url,
@@ -14,10 +17,12 @@ import {
   pendingUpload,
   powerBody,
   recoverySecretsFromEntropy,
+  removeDevices,
   rosterHash,
   rosterPairs,
   sealClearEnvelope,
   sealEnvelope,
+  signEntry,
   statePosition,
   toBase64Url,
   verifyGenesis,
@@ -306,6 +311,18 @@ export class TestDevice {
     return result.body
   }
 
+  /** Envelope ids of `count` messages, one after the other. */
+  async sayMany(room: string, count: number): Promise<string[]> {
+    const state = await this.state(room)
+    const ids: string[] = []
+    for (let index = 0; index < count; index++) {
+      const { status, body } = await this.submit(room, this.sealMessage(room, state, String(index)))
+      if (status !== 200) throw new Error(`say: ${body.errcode} ${body.rule}`)
+      ids.push(body.envelope_id)
+    }
+    return ids
+  }
+
   async sync(since?: string, timeout = 0): Promise<Answer<'sync'>> {
     return this.ok('sync', { query: { timeout, ...(since === undefined ? {} : { since }) } })
   }
@@ -404,4 +421,24 @@ export async function signIn(first: TestDevice): Promise<TestDevice> {
   })
   device.token = session.access_token
   return device
+}
+
+/** `by` adds `device` to the manifest; both go by the new head. */
+export async function letIn(by: TestDevice, device: TestDevice): Promise<void> {
+  const draft = draftAddDevice(by.manifest, by.id, deviceKeysOf(crypto, device.secrets))
+  const possession = signEntry(crypto, 'device', device.secrets.ed25519, draft)
+  await append(by, addDevice(crypto, draft, by.secrets, possession))
+  device.manifest = by.manifest
+}
+
+export async function removeDevice(by: TestDevice, device: TestDevice): Promise<void> {
+  await append(by, removeDevices(crypto, by.manifest, by.secrets, [device.id]))
+}
+
+async function append(by: TestDevice, signed: SignedEntry): Promise<void> {
+  const result = appendEntry(crypto, by.manifest, signed)
+  if (!result.ok) throw new Error(result.code)
+  const entry = signed as unknown as Body<'appendManifest'>['entry']
+  await by.ok('appendManifest', { body: { entry } })
+  by.manifest = result.state
 }

@@ -327,7 +327,7 @@ export const clientApi = {
     query: none,
     body: noBody,
     response: none,
-    maxBytes: small,
+    maxBytes: 0,
     errors: ['M_NOT_FOUND'],
   }),
   pairing: endpoint({

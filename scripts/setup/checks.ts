@@ -22,6 +22,7 @@ const layers = [
   'host',
   'e2e',
   'bench',
+  'fixtures',
   'scripts',
 ]
 const projects = [

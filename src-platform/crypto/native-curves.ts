@@ -7,7 +7,7 @@
 import type { KeyObject } from 'node:crypto'
 import {
   CryptoError,
-  isCanonicalEd25519Key,
+  isWellFormedSignature,
   requireLength,
 } from '../../src-shared/protocol/index.ts'
 import type { Crypto } from '../../src-shared/protocol/index.ts'
@@ -75,8 +75,9 @@ export function nativeCurves(node: NodeCrypto, noble: Crypto): Curves {
     ed25519Sign: (secret, message) =>
       plain(node.sign(null, message, secretKey('ed25519', secret).key)),
     ed25519Verify(key, message, signature) {
-      // OpenSSL is cofactorless and checks S < L, but takes any key that decodes.
-      if (signature.length !== 64 || !isCanonicalEd25519Key(key)) return false
+      // OpenSSL is cofactorless and checks S < L, but takes any key that decodes; whether it takes an R
+      // of small order changed between 3.0 and 3.5.
+      if (!isWellFormedSignature(key, signature)) return false
       try {
         return node.verify(null, message, publicKey('ed25519', key), signature)
       } catch {

@@ -2,9 +2,10 @@
  * Which Curve25519 keys count, and cofactorless Ed25519 (Encoding §1) over @noble's point arithmetic:
  * the rules every adapter must meet.
  *
- * Libraries differ on signatures with a torsion component and on non-canonical or small-order keys;
- * nodes that differ would split a room. So the rule is bytewise: `S < L`, a canonical public key that
- * is not of small order, and `encode(S·B − k·A) == R`.
+ * Libraries differ on signatures with a torsion component, on non-canonical or small-order keys, and
+ * (OpenSSL from one version to the next) on an R of small order; nodes that differ would split a room.
+ * So the rule is bytewise: `S < L`, a canonical public key and an R that are not of small order, and
+ * `encode(S·B − k·A) == R`.
  */
 import { ed25519, ED25519_TORSION_SUBGROUP } from '@noble/curves/ed25519.js'
 import { sha512 } from '@noble/hashes/sha2.js'
@@ -46,13 +47,22 @@ export function isAdmissibleX25519Key(crypto: Crypto, publicKey: Uint8Array): bo
   }
 }
 
+/** What a signature and its key must be before any arithmetic; R answers to the same rule as the key. */
+export function isWellFormedSignature(publicKey: Uint8Array, signature: Uint8Array): boolean {
+  return (
+    signature.length === 64 &&
+    isCanonicalEd25519Key(publicKey) &&
+    isCanonicalEd25519Key(signature.subarray(0, 32))
+  )
+}
+
 /** Never throws. */
 export function verifyCofactorless(
   publicKey: Uint8Array,
   message: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  if (signature.length !== 64 || !isCanonicalEd25519Key(publicKey)) return false
+  if (!isWellFormedSignature(publicKey, signature)) return false
   const s = littleEndian(signature.subarray(32))
   if (s >= GROUP_ORDER) return false
   const r = signature.subarray(0, 32)

@@ -59,6 +59,14 @@ describe('the self-test', () => {
           key.every((byte) => byte === 0) ? new Uint8Array(32) : sound.x25519(secret, key),
       },
     ],
+    [
+      'takes an R of small order',
+      {
+        ed25519Verify: (key, message, signature) =>
+          (signature[0] === 1 && signature.subarray(1, 32).every((byte) => byte === 0)) ||
+          sound.ed25519Verify(key, message, signature),
+      },
+    ],
   ])('is not content with an adapter that %s', (_, part) => {
     expect(selfTest({ ...sound, ...part })).toHaveLength(1)
   })

@@ -90,6 +90,11 @@ const ED_S_TOO_LARGE = fromHex(
   '0d2b44ffdda145a26276f2cc949a8941e99e183c9bb673720502b98bc691ee04' +
     'e28dcfb35e9af9d18a8ec5c2d950477871b2f13a63a5cdaf2c20e04e556d9d16',
 )
+/** R is the identity, and the equation holds: OpenSSL 3.0 accepts it, OpenSSL 3.5 does not. */
+const ED_R_OF_SMALL_ORDER = fromHex(
+  '0100000000000000000000000000000000000000000000000000000000000000' +
+    'e24cf41f31d575413f2864bd9597d53cb3b3b46c63be3f75b82dd35e9daef90c',
+)
 /** Holds for every message under a key that is the identity. */
 const ED_UNDER_IDENTITY = fromHex(
   '5b93f24b90b36785d3581a0221a0cfe7424d7499ed1398d5aadf200c0f5ff6ef' +
@@ -117,6 +122,7 @@ function ed25519Holds(crypto: Crypto): boolean {
     !crypto.ed25519Verify(ED_KEY, toUtf8('another message'), ED_SIGNATURE) &&
     refuses(ED_KEY, ED_TORSION_IN_R) &&
     refuses(ED_KEY, ED_S_TOO_LARGE) &&
+    refuses(ED_KEY, ED_R_OF_SMALL_ORDER) &&
     refuses(ED_KEY, ED_SIGNATURE.subarray(0, 63)) &&
     refuses(ED_IDENTITY, ED_UNDER_IDENTITY) &&
     refuses(ED_IDENTITY_NOT_CANONICAL, ED_UNDER_IDENTITY) &&

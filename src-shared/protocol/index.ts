@@ -8,6 +8,7 @@ export {
   isAdmissibleX25519Key,
   isCanonicalEd25519Key,
   isCanonicalX25519Key,
+  isWellFormedSignature,
 } from './crypto-curve25519.ts'
 export { createNobleCrypto } from './crypto-noble.ts'
 export * from './crypto-self-test.ts'

@@ -1,6 +1,14 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { canonicalBytes, fromBase64Url, toBase64Url, toUtf8 } from '../encoding/index.ts'
+import {
+  canonicalBytes,
+  fromBase64Url,
+  labelled,
+  labelledHash,
+  LABELS,
+  toBase64Url,
+  toUtf8,
+} from '../encoding/index.ts'
 import type { JsonObject } from '../encoding/index.ts'
 import { crypto, makeDevice, seededRandom } from '../prekeys/testing/devices.ts'
 import {
@@ -85,6 +93,17 @@ describe('a sealed message', () => {
     expect(new TextDecoder('latin1').decode(sealed.body)).not.toContain('hello')
     const longer = seal({}, { ...content, text: 'hello '.repeat(20) })
     expect(longer.body.length).toBe(sealed.body.length)
+  })
+
+  it('binds everything to the header without commitment and body hash', () => {
+    const { commit, body_hash: _, ...bare } = sealed.header
+    const bytes = canonicalBytes(bare)
+    const keys = deriveContentKeys(crypto, sealed.header, sealed.contentKey)
+    const hash = labelledHash(crypto, LABELS.envelopeHeader, bytes)
+    const info = labelled(LABELS.commit, hash)
+    const expected = crypto.hkdfSha256(sealed.contentKey, new Uint8Array(0), info, 32)
+    expect(keys.ad).toEqual(labelled(LABELS.envelopeHeader, bytes))
+    expect(toBase64Url(expected)).toBe(commit)
   })
 
   it('is never the same twice', () => {

@@ -114,6 +114,34 @@ describe('turns', () => {
   })
 })
 
+describe('late messages', () => {
+  it('are read after their chain has been replaced, once', () => {
+    const { alice, bob } = pair()
+    const one = say(bob, 'one')
+    const two = say(one.session, 'two')
+    const heard = hear(alice, one.message).session
+    const answer = say(heard, 'answer')
+    const next = say(hear(two.session, answer.message).session, 'next')
+    expect(next.message.header.pn).toBe(2)
+    const moved = hear(answer.session, next.message).session
+    const late = hear(moved, two.message)
+    expect(late.text).toBe('two')
+    expect(codeOf(late.session, two.message)).toBe('undecipherable')
+    expect(codeOf(late.session, next.message)).toBe('already_used')
+  })
+
+  it('are read out of order within their chain', () => {
+    const { alice, bob } = pair()
+    const one = say(bob, 'one')
+    const two = say(one.session, 'two')
+    const three = say(two.session, 'three')
+    let session = hear(alice, three.message).session
+    for (const { message } of [one, two]) session = hear(session, message).session
+    expect(skippedKeys(session)).toBe(0)
+    expect(codeOf(session, two.message)).toBe('already_used')
+  })
+})
+
 describe('what arrives changed', () => {
   const { alice, bob } = pair()
   const { message } = say(bob, 'hello')
@@ -165,6 +193,10 @@ describe('what arrives changed', () => {
     expect(codeOf(pair().alice, message)).toBe('undecipherable')
   })
 
+  it('is refused: under other associated data of the session', () => {
+    expect(codeOf({ ...alice, ad: toBase64Url(random(32)) }, message)).toBe('undecipherable')
+  })
+
   it('is refused: one of our own, reflected', () => {
     expect(codeOf(bob, message)).toBe('undecipherable')
   })
@@ -181,6 +213,15 @@ describe('bounds', () => {
     expect(skippedKeys(heard.session)).toBe(MAX_SKIPPED_PER_CHAIN)
     expect(codeOf(heard.session, first.message)).toBe('already_used')
     expect(hear(heard.session, second.message).text).toBe('message 1')
+  })
+
+  it('counts the skipped keys of a chain over several gaps', () => {
+    const { alice, bob } = pair()
+    const half = sayNth(bob, 700)
+    const whole = sayNth(half.session, 700)
+    const heard = hear(hear(alice, half.message).session, whole.message)
+    expect(skippedKeys(heard.session)).toBe(MAX_SKIPPED_PER_CHAIN)
+    expect(sessionSchema.safeParse(heard.session).success).toBe(true)
   })
 
   it('keeps two thousand skipped keys of a session and drops the oldest', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { canonicalBytes, fromBase64Url, toBase64Url } from '../encoding/index.ts'
+import { canonicalBytes, fromBase64Url, labelled, LABELS, toBase64Url } from '../encoding/index.ts'
 import { openEnvelope, rosterHash, sealEnvelope } from '../envelope/index.ts'
 import { asPeer, crypto, seededRandom } from '../prekeys/testing/devices.ts'
 import { End } from '../ratchet/testing/two-devices.ts'
@@ -45,6 +45,13 @@ describe('a wrap', () => {
     const wrap = wrapFor(alice, bob)
     expect(wrapSchema.parse(wrap)).toEqual(wrap)
     expect(unwrap(alice, bob, wrap)).toMatchObject({ ok: true, contentKey, head: bob.local.head })
+  })
+
+  it('has envelope, recipient member and device as associated data', () => {
+    const { alice, bob } = ends()
+    const { member, device } = bob.local
+    const context = labelled(LABELS.wrap, canonicalBytes({ envelope, member, device }))
+    expect(bob.try(alice, { ...wrapFor(alice, bob), text: '' }, context).ok).toBe(true)
   })
 
   it('is refused beside another envelope', () => {
@@ -177,6 +184,14 @@ describe('a to-device message', () => {
     const message = tell(alice, bob, content)
     expect(toDeviceEnvelopeSchema.parse(message)).toEqual(message)
     expect(hear(alice, bob, message)).toEqual(content)
+  })
+
+  it('has sender and recipient as associated data', () => {
+    const { alice, bob } = ends()
+    const message = tell(alice, bob, { kind: 'empty' })
+    const { sender, recipient } = message
+    const context = labelled(LABELS.toDevice, canonicalBytes({ sender, recipient }))
+    expect(bob.try(alice, { ...message, text: '' }, context).ok).toBe(true)
   })
 
   it('is refused from or for anyone else', () => {

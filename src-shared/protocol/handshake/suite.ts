@@ -8,7 +8,7 @@
 export const SUITE_X25519 = 1
 export const SUITE_HYBRID = 2
 /** The suite used where both manifests allow it. */
-export const DEFAULT_SUITE = SUITE_X25519
+const DEFAULT_SUITE = SUITE_X25519
 
 export type Suite = typeof SUITE_X25519 | typeof SUITE_HYBRID
 

@@ -38,7 +38,7 @@ export type RatchetMessage = { readonly header: RatchetHeader; readonly cipherte
 
 const count = z.int().nonnegative().lt(MAX_CHAIN_LENGTH)
 
-export const ratchetHeaderSchema: z.ZodType<RatchetHeader> = z.strictObject({
+const ratchetHeaderSchema: z.ZodType<RatchetHeader> = z.strictObject({
   handshake: handshakeHeaderSchema.nullable(),
   key: base64UrlSchema(32),
   n: count,

@@ -11,7 +11,7 @@ export const MAX_SKIPPED_PER_SESSION = 2000
 
 type SkippedKey = { readonly n: number; readonly key: string }
 
-export type SkippedChain = {
+type SkippedChain = {
   /** The sender's ratchet key of that chain. */
   readonly key: string
   /** By ascending number, never empty. */

@@ -1,11 +1,11 @@
 /** Decides which screen is shown; ties theme, keyboard and announcements to the page. */
-import { Tooltip } from 'radix-ui'
 import { Component, useEffect, type ReactNode } from 'react'
 import { bindKeyboard } from './actions/keyboard.ts'
 import { Announcer } from './alerts/Announcer.tsx'
 import { Interruptions } from './alerts/Interruptions.tsx'
 import { Toasts } from './alerts/Toasts.tsx'
 import { Button } from './design/Button.tsx'
+import { Tips } from './design/Tips.tsx'
 import { Brand } from './onboarding/Brand.tsx'
 import { Frame } from './onboarding/Frame.tsx'
 import { Onboarding } from './onboarding/Onboarding.tsx'
@@ -24,6 +24,7 @@ function Splash() {
   return (
     <main className="splash">
       <Brand size={64} />
+      <h1 className="unseen">{t('app.name')}</h1>
       <p role="status">{t('app.starting')}</p>
     </main>
   )
@@ -85,12 +86,13 @@ function Shell() {
   useTheme()
   useEffect(() => bindKeyboard(core), [core])
   return (
-    <Tooltip.Provider delayDuration={450} skipDelayDuration={200}>
+    <>
       <Screen />
       <Toasts />
       <Interruptions />
       <Announcer />
-    </Tooltip.Provider>
+      <Tips />
+    </>
   )
 }
 

@@ -3,6 +3,9 @@ import type { Core } from '../store/core.ts'
 import { t } from '../text/t.ts'
 import { actions, type Shortcut } from './registry.ts'
 
+/** In a narrow window the details lie over the conversation (see workspace.css). */
+export const detailsAreDrawer = (): boolean => window.matchMedia('(max-width: 1139px)').matches
+
 const mac = /mac/i.test(navigator.platform)
 
 export function matchesShortcut(event: KeyboardEvent, shortcut: Shortcut): boolean {
@@ -35,6 +38,7 @@ function escape(core: Core): boolean {
   const composer = core.composers.get(openRoom)
   if (composer.editing !== null) core.composers.stopEditing(openRoom)
   else if (composer.replyTo !== null) core.composers.reply(openRoom, null)
+  else if (core.store.getState().detailsOpen && detailsAreDrawer()) core.toggleDetails(false)
   else return false
   return true
 }

@@ -34,7 +34,7 @@ export function Interruptions() {
       >
         <p>{body}</p>
         <div className="dialog__actions">
-          <Button look="primary" autoFocus onClick={() => core.dismissAlert(blocking.id)}>
+          <Button look="primary" onClick={() => core.dismissAlert(blocking.id)}>
             {t('alert.understood')}
           </Button>
         </div>

@@ -13,7 +13,7 @@ export function RoomAlerts({ room }: { room: string }) {
   return inRoom.map((alert) => (
     <div key={alert.id} className="room-alert">
       <ShieldAlert size={17} aria-hidden="true" />
-      <p dir="auto">{alertText(alert).title}</p>
+      <p>{alertText(alert).title}</p>
       <Button size="small" onClick={() => core.toggleDetails(true)}>
         {t('conversation.details')}
       </Button>

@@ -13,9 +13,7 @@ function ToastCard({ toast }: { toast: Toast }) {
   return (
     <li className="toast" data-tone={toast.tone}>
       {toast.tone === 'error' ? <CircleAlert size={17} aria-hidden="true" /> : null}
-      <span className="toast__text" dir="auto">
-        {toast.text}
-      </span>
+      <span className="toast__text">{toast.text}</span>
       {undo ? (
         <>
           <span className="toast__seconds">{t('leave.seconds', { seconds })}</span>

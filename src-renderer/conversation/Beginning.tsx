@@ -9,7 +9,7 @@ export function Beginning({ room }: { room: RoomSummary }) {
   return (
     <div className="beginning">
       <Avatar id={room.id} name={room.name} size={56} group={group} />
-      <p dir="auto">
+      <p>
         {group
           ? t('conversation.start.group', { room: room.name })
           : t('conversation.start', { room: room.name })}

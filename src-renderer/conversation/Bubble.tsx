@@ -17,13 +17,13 @@ function Quote({ item, onJump }: { item: MessageItem; onJump: (envelope: string)
       type="button"
       className="quote"
       disabled={quote.missing}
-      aria-label={t('message.replyTo', { name: quote.senderName })}
       onClick={() => onJump(quote.envelope)}
     >
       {quote.missing ? (
         <span className="quote__text">{t('message.quoteMissing')}</span>
       ) : (
         <>
+          <span className="unseen">{t('message.replyTo')} </span>
           <span className="quote__name" dir="auto">
             {quote.senderName}
           </span>

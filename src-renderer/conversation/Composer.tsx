@@ -78,7 +78,7 @@ export function Composer({ room }: { room: RoomSummary }) {
         submit()
       }}
     >
-      {editing || repliedTo ? (
+      {editing || composer.replyTo !== null ? (
         <div className="composer__mode">
           {editing ? (
             <Pencil size={15} aria-hidden="true" />
@@ -89,7 +89,9 @@ export function Composer({ room }: { room: RoomSummary }) {
             <strong>
               {editing
                 ? t('composer.editing')
-                : t('composer.replying', { name: repliedTo?.senderName ?? '' })}
+                : repliedTo
+                  ? t('composer.replying', { name: repliedTo.senderName })
+                  : t('composer.replyingOld')}
             </strong>
             {!editing && repliedTo ? ` ${repliedTo.text.replace(/\s+/g, ' ')}` : null}
           </span>

@@ -2,7 +2,6 @@ import { PanelRight } from 'lucide-react'
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
 import { Avatar } from '../design/Avatar.tsx'
 import { IconButton } from '../design/Button.tsx'
-import { Tip } from '../design/Tip.tsx'
 import { useApp, useCore } from '../store/react.ts'
 import { currentAccount } from '../store/session.ts'
 import { t } from '../text/t.ts'
@@ -12,18 +11,18 @@ import { BadgeIcon } from '../details/BadgeIcon.tsx'
 function Pill({ badge, label }: { badge: Badge; label: string }) {
   const core = useCore()
   return (
-    <Tip text={badge.detail}>
-      <button
-        type="button"
-        className="pill"
-        data-tone={badge.tone}
-        aria-label={label}
-        onClick={() => core.toggleDetails(true)}
-      >
-        <BadgeIcon icon={badge.icon} size={13} />
-        <span className="truncate">{badge.text}</span>
-      </button>
-    </Tip>
+    <button
+      type="button"
+      className="pill"
+      data-tone={badge.tone}
+      aria-label={label}
+      aria-description={badge.detail}
+      data-tip={badge.detail}
+      onClick={() => core.toggleDetails(true)}
+    >
+      <BadgeIcon icon={badge.icon} size={13} />
+      <span className="truncate">{badge.text}</span>
+    </button>
   )
 }
 

@@ -105,7 +105,7 @@ export function EmojiPicker({ onPick }: { onPick: (emoji: string) => void }) {
                     key={emoji.sign}
                     type="button"
                     className="emoji"
-                    title={emoji.label}
+                    data-tip={emoji.label}
                     aria-label={emoji.label}
                     onClick={() => pick(emoji.sign)}
                   >

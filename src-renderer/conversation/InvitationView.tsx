@@ -29,9 +29,7 @@ export function InvitationView({ room }: { room: RoomSummary }) {
         size={88}
         group={room.kind === 'group'}
       />
-      <h1 className="sheet__title" dir="auto">
-        {title}
-      </h1>
+      <h1 className="sheet__title">{title}</h1>
       {room.inviter ? (
         <p className="quiet" dir="ltr">
           {t('conversation.invitation.from', {

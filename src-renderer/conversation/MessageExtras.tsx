@@ -1,6 +1,5 @@
 import type { MessageItem } from '../../src-shared/view-model/index.ts'
 import { Button } from '../design/Button.tsx'
-import { Tip } from '../design/Tip.tsx'
 import { useApp, useCore } from '../store/react.ts'
 import { deliveryText, namesInWords } from '../text/messages.ts'
 import { t } from '../text/t.ts'
@@ -18,25 +17,25 @@ export function Reactions({ room, item }: { room: string; item: MessageItem }) {
       {item.reactions.map((reaction) => {
         const names = namesInWords(reaction.members.map(nameOf))
         return (
-          <Tip key={reaction.emoji} text={names}>
-            <button
-              type="button"
-              className="reaction"
-              aria-pressed={reaction.mine}
-              aria-label={t('message.reaction', {
-                emoji: reaction.emoji,
-                count: reaction.members.length,
-                names,
-              })}
-              onClick={() => {
-                if (item.envelope === null) return
-                void core.conversation.react(room, item.envelope, reaction.emoji, !reaction.mine)
-              }}
-            >
-              <span>{reaction.emoji}</span>
-              {reaction.members.length > 1 ? <span>{reaction.members.length}</span> : null}
-            </button>
-          </Tip>
+          <button
+            key={reaction.emoji}
+            type="button"
+            className="reaction"
+            data-tip={names}
+            aria-pressed={reaction.mine}
+            aria-label={t('message.reaction', {
+              emoji: reaction.emoji,
+              count: reaction.members.length,
+              names,
+            })}
+            onClick={() => {
+              if (item.envelope === null) return
+              void core.conversation.react(room, item.envelope, reaction.emoji, !reaction.mine)
+            }}
+          >
+            <span>{reaction.emoji}</span>
+            {reaction.members.length > 1 ? <span>{reaction.members.length}</span> : null}
+          </button>
         )
       })}
     </div>

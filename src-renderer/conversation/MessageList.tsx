@@ -190,12 +190,7 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
             onJump={onJump}
           />
         ) : (
-          <div
-            role="listitem"
-            className="notice"
-            dir="auto"
-            data-serious={noticeIsSerious(row.content.item)}
-          >
+          <div role="listitem" className="notice" data-serious={noticeIsSerious(row.content.item)}>
             {noticeText(row.content.item)}
           </div>
         )}

@@ -9,7 +9,6 @@ import {
 } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { Delivery, MessageItem } from '../../src-shared/view-model/index.ts'
-import { Tip } from '../design/Tip.tsx'
 import { deliveryText, protectionText } from '../text/messages.ts'
 import { t } from '../text/t.ts'
 import { clockTime, fullTime } from '../text/times.ts'
@@ -28,34 +27,25 @@ export function MessageMeta({ item }: { item: MessageItem }) {
   const delivery = deliveryText(item)
   const protection = protectionText(item)
   const state = item.protection.state
+  const warnings = item.warnings.map((warning) => t(`warning.${warning}`)).join(' ')
   return (
     <span className="meta">
-      {item.warnings.length > 0 ? (
-        <Tip text={item.warnings.map((warning) => t(`warning.${warning}`)).join(' ')}>
-          <span
-            role="img"
-            className="meta__warning"
-            aria-label={item.warnings.map((warning) => t(`warning.${warning}`)).join(' ')}
-          >
-            <TriangleAlert size={13} />
-          </span>
-        </Tip>
+      {warnings ? (
+        <span role="img" className="meta__warning" aria-label={warnings} data-tip={warnings}>
+          <TriangleAlert size={13} />
+        </span>
       ) : null}
       {item.edited && !item.deleted ? <span>{t('message.edited')}</span> : null}
-      <Tip text={protection}>
-        <span role="img" aria-label={protection} data-protection={state}>
-          {state === 'not_encrypted' ? <LockOpen size={12} /> : <LockKeyhole size={11} />}
-        </span>
-      </Tip>
-      <Tip text={fullTime(item.time)}>
-        <time dateTime={new Date(item.time).toISOString()}>{clockTime(item.time)}</time>
-      </Tip>
+      <span role="img" aria-label={protection} data-tip={protection} data-protection={state}>
+        {state === 'not_encrypted' ? <LockOpen size={12} /> : <LockKeyhole size={11} />}
+      </span>
+      <time dateTime={new Date(item.time).toISOString()} data-tip={fullTime(item.time)}>
+        {clockTime(item.time)}
+      </time>
       {item.delivery !== null && delivery !== null && !item.deleted ? (
-        <Tip text={delivery}>
-          <span role="img" aria-label={delivery} data-delivery={item.delivery}>
-            {ticks[item.delivery]}
-          </span>
-        </Tip>
+        <span role="img" aria-label={delivery} data-tip={delivery} data-delivery={item.delivery}>
+          {ticks[item.delivery]}
+        </span>
       ) : null}
     </span>
   )

@@ -1,6 +1,5 @@
 import type { ButtonHTMLAttributes, ReactNode, Ref } from 'react'
 import { Spinner } from './Spinner.tsx'
-import { Tip } from './Tip.tsx'
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   look?: 'primary' | 'plain' | 'quiet' | 'danger' | 'danger-quiet'
@@ -60,17 +59,16 @@ export function IconButton({
   ...rest
 }: IconButtonProps) {
   return (
-    <Tip text={keys ? `${label} (${keys})` : label}>
-      <button
-        type="button"
-        aria-label={label}
-        {...rest}
-        className="icon-button"
-        data-look={look}
-        data-size={size}
-      >
-        {children}
-      </button>
-    </Tip>
+    <button
+      type="button"
+      aria-label={label}
+      data-tip={keys ? `${label} (${keys})` : label}
+      {...rest}
+      className="icon-button"
+      data-look={look}
+      data-size={size}
+    >
+      {children}
+    </button>
   )
 }

@@ -9,6 +9,7 @@ import {
   useId,
   useLayoutEffect,
   useRef,
+  useState,
   type CSSProperties,
   type ReactNode,
 } from 'react'
@@ -41,6 +42,8 @@ export function Dialog({
 }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null)
   const titleId = useId()
+  // Taken before anything inside can have the focus.
+  const [before] = useState(() => document.activeElement)
   const closing = useRef(onClose)
   useEffect(() => {
     closing.current = onClose
@@ -49,10 +52,21 @@ export function Dialog({
   useLayoutEffect(() => {
     const dialog = ref.current
     if (!dialog) return
+    // showModal() would focus the first button; an autoFocus field inside has it already. Without
+    // one the title gets it, so that a key typed at the wrong moment answers nothing.
+    const wanted = dialog.contains(document.activeElement) ? document.activeElement : null
     dialog.showModal()
-    // Closing it here rather than only removing it gives the focus back.
-    return () => dialog.close()
-  }, [])
+    const first = wanted ?? dialog.querySelector('h2')
+    if (first instanceof HTMLElement) first.focus()
+    return () => {
+      dialog.close()
+      const back =
+        before instanceof HTMLElement && before.isConnected && before !== document.body
+          ? before
+          : document.querySelector<HTMLElement>('[data-focus="composer"]')
+      back?.focus()
+    }
+  }, [before])
 
   return (
     <dialog
@@ -71,12 +85,12 @@ export function Dialog({
       }}
     >
       {bare ? (
-        <h2 id={titleId} className="unseen">
+        <h2 id={titleId} className="unseen" tabIndex={-1}>
           {title}
         </h2>
       ) : (
         <div className="dialog__head">
-          <h2 id={titleId} className="dialog__title" dir="auto">
+          <h2 id={titleId} className="dialog__title" dir="auto" tabIndex={-1}>
             {title}
           </h2>
           {onClose ? (

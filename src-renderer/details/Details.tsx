@@ -96,7 +96,7 @@ export function Details() {
               </ul>
             </section>
             <section className="facts">
-              <h3 className="aside__heading">{t('details.history')}</h3>
+              <h3 className="aside__heading">{t('details.facts')}</h3>
               <ul>
                 <li>{t(`details.history.${details.historyVisibility}`)}</li>
                 <li>{details.hasBots ? t('details.bots.yes') : t('details.bots.no')}</li>

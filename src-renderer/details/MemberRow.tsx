@@ -67,11 +67,14 @@ export function MemberRow({
             {member.me ? <span className="quiet">({t('member.me')})</span> : null}
             {member.bot ? <span className="tag">{t('member.bot')}</span> : null}
           </span>
-          <span className="small quiet truncate" dir="ltr">
-            {[standing, member.userId].filter(Boolean).join(' · ')}
-          </span>
+          {member.changed ? (
+            <span className="member__changed">{t('member.changed')}</span>
+          ) : (
+            <span className="small quiet truncate" dir="ltr">
+              {[standing, member.userId].filter(Boolean).join(' · ')}
+            </span>
+          )}
         </span>
-        {member.changed ? <span className="member__changed">{t('member.changed')}</span> : null}
         <ChevronDown size={16} aria-hidden="true" className="member__arrow" />
       </button>
       {open ? (

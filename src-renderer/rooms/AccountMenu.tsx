@@ -30,17 +30,17 @@ export function AccountMenu() {
       ? t('connection.online')
       : online === 'connecting'
         ? t('connection.connecting')
-        : t('connection.unreachable', { server: account.homeserver })
+        : online === 'signed_out'
+          ? t('connection.signedOut')
+          : t('connection.offline')
   return (
     <DropdownMenu.Root modal={false}>
-      <DropdownMenu.Trigger
-        className="me"
-        aria-label={`${t('rooms.menu')}: ${account.displayName}`}
-      >
+      <DropdownMenu.Trigger className="me">
         <span className="me__avatar">
           <Avatar id={account.account} name={account.displayName} size={36} />
           <i className="me__dot" data-state={online} />
         </span>
+        <span className="unseen">{t('rooms.menu')}: </span>
         <span className="me__text">
           <span className="me__name truncate" dir="auto">
             {account.displayName}

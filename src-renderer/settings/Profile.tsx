@@ -16,7 +16,11 @@ function SignOut() {
   const [busy, setBusy] = useState(false)
   if (!asking) {
     return (
-      <div>
+      <div className="settings__row">
+        <div>
+          <span className="settings__label">{t('settings.leaveHere')}</span>
+          <p className="small quiet">{t('settings.leaveHere.detail')}</p>
+        </div>
         <Button look="danger-quiet" onClick={() => setAsking(true)}>
           {t('settings.signOut')}
         </Button>

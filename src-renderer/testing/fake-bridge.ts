@@ -341,10 +341,10 @@ export function createFakeBridge(options: FakeOptions = {}): FakeBridge {
     receive: put,
     failNext: (name, code) => failures.set(name, code),
     async call<N extends CallName>(name: N, input: CallInput<N>): Promise<CallResult<N>> {
-      await Promise.resolve()
       log.push({ name, input })
       const failure = failures.get(name)
       failures.delete(name)
+      await Promise.resolve()
       try {
         if (failure) throw new FakeError(failure)
         return { ok: true, value: handlers[name](input) }

@@ -22,6 +22,11 @@ export type PlainKey = {
   [K in TextKey]: [Forms<K>] extends [never] ? K : never
 }[TextKey]
 
+const rightToLeft = /[\u0590-\u08FF\uFB1D-\uFDFF\uFE70-\uFEFC]/u
+/** Keeps a name written from right to left from reordering the sentence around it. */
+const isolate = (value: string): string =>
+  rightToLeft.test(value) ? `\u2068${value}\u2069` : value
+
 const plural = new Intl.PluralRules('en')
 
 export function t<K extends TextKey>(key: K, ...args: Arguments<K>): string {
@@ -31,5 +36,7 @@ export function t<K extends TextKey>(key: K, ...args: Arguments<K>): string {
     typeof entry === 'string'
       ? entry
       : entry[plural.select(Number(values['count'])) === 'one' ? 'one' : 'other']
-  return pattern.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+  return pattern.replace(/\{(\w+)\}/g, (whole, name: string) =>
+    isolate(String(values[name] ?? whole)),
+  )
 }

@@ -74,14 +74,12 @@ describe('two people', () => {
     const [ada, ben] = await pair()
     const room = await conversation(ada, ben)
     await Promise.all([say(ada, room, 'me first'), say(ben, room, 'no, me')])
-    for (const user of [ada, ben])
-      await until(async () => (await texts(user, room)).length === 2)
+    for (const user of [ada, ben]) await until(async () => (await texts(user, room)).length === 2)
     for (let turn = 0; turn < 4; turn++) {
       await say(ada, room, `ada ${String(turn)}`)
       await say(ben, room, `ben ${String(turn)}`)
     }
-    for (const user of [ada, ben])
-      await until(async () => (await texts(user, room)).length === 10)
+    for (const user of [ada, ben]) await until(async () => (await texts(user, room)).length === 10)
     expect(await texts(ada, room)).toEqual(await texts(ben, room))
     expect((await texts(ben, room)).some((text) => text.startsWith('<'))).toBe(false)
   })

@@ -10,6 +10,9 @@ import { createServer } from './http/server.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { collectProcessMetrics } from './metrics.ts'
 
+/** How long requests under way may take once the node is told to stop. */
+const STOP_PATIENCE_MS = 5000
+
 export interface RunningNode {
   /** `http://address:port`. */
   readonly url: string
@@ -51,7 +54,9 @@ export async function startRunning(
         stopHousekeeping()
         stopping.abort()
         admin?.close()
+        const overdue = setTimeout(() => app.server.closeAllConnections(), STOP_PATIENCE_MS)
         await app.close()
+        clearTimeout(overdue)
         await context.acks.close()
         await context.storage.close()
       })()),

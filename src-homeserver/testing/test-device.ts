@@ -95,7 +95,8 @@ export async function call<N extends EndpointName>(
 }
 
 export class TestDevice {
-  readonly url: string
+  /** Another one once the node was started again. */
+  url: string
   readonly server: string
   readonly name: string
   readonly secrets: DeviceSecrets

@@ -1,0 +1,53 @@
+/** A node as a process of its own, for what only a real end can show. */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+
+export interface NodeProcess {
+  readonly url: string
+  readonly serverName: string
+  readonly output: () => string
+  /** Resolves when the process is gone; its exit code, or null after a signal. */
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>
+}
+
+export async function startProcess(
+  dataDir: string,
+  more: readonly string[] = [],
+): Promise<NodeProcess> {
+  const serverName = 'node.test'
+  const main = join(import.meta.dirname, '..', 'main.ts')
+  const args = [main, 'serve', '--server-name', serverName, '--data', dataDir]
+  const child = spawn(
+    process.execPath,
+    [...args, '--listen', '127.0.0.1:0', '--rate-limits', 'off', '--log', 'debug', ...more],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  let output = ''
+  child.stderr.on('data', (data: Buffer) => (output += data.toString()))
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout.on('data', (data: Buffer) => {
+      output += data.toString()
+      const found = /listening on (\S+)/.exec(output)?.[1]
+      if (found !== undefined) resolve(found)
+    })
+    child.once('exit', () => reject(new Error(`the node ended: ${output}`)))
+  })
+  return {
+    url,
+    serverName,
+    output: () => output,
+    kill: (signal) => end(child, signal),
+  }
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      resolve(child.exitCode)
+      return
+    }
+    child.once('exit', (code) => resolve(code))
+    child.kill(signal)
+  })
+}

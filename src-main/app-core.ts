@@ -356,13 +356,14 @@ export class AppCore {
         const { url, serverName, registration } = await findHomeserver(server)
         return { url, serverName, registration }
       },
-      'account.create': (input) => this.#create(input),
-      'account.signIn': (input) => this.#signIn(input),
-      'account.signOut': async ({ account }) => {
-        await this.#unlocked().signOut(account)
-        this.#watched.delete(account)
-        return null
-      },
+      'account.create': (input) => this.#inTurn(() => this.#create(input)),
+      'account.signIn': (input) => this.#inTurn(() => this.#signIn(input)),
+      'account.signOut': ({ account }) =>
+        this.#inTurn(async () => {
+          await this.#unlocked().signOut(account)
+          this.#watched.delete(account)
+          return null
+        }),
       'timeline.watch': ({ account, room }) => {
         this.#unlocked().host(account).engine.watch(room)
         this.#watched.set(account, room)
@@ -413,7 +414,7 @@ export class AppCore {
     const accounts = this.#unlocked()
     const draft = this.#drafts.confirmed(input.ticket, input.confirmation)
     const server = await this.#server(input.server)
-    const purpose = JSON.stringify(['create', input.ticket, server.serverName, input.name])
+    const purpose = JSON.stringify(['create', server.serverName, input.name])
     const host = await accounts.add(purpose, server, (ports) =>
       this.#o.engines.create(ports, draft, {
         serverName: server.serverName,

@@ -62,7 +62,12 @@ export class AccountHost {
   }
 
   alerts(): Alert[] {
-    return [...this.#own.values(), ...this.engine.alerts()]
+    const own = [...this.#own.values()]
+    // The engine tells of a full disk too, once it can write again.
+    const others = this.engine
+      .alerts()
+      .filter(({ alert }) => !own.some((mine) => mine.alert.what === alert.what))
+    return [...own, ...others]
   }
 
   /** Raises an alert of main's own, once; the same again only brings new figures. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createHttpTransport } from '../../src-platform/http-transport.ts'
 import { createRecordSealing } from '../../src-platform/record-sealing.ts'
 import { EngineError, StoreError, sessionTables } from '../../src-shared/client/index.ts'
-import type { Clock, Log, Random, Store } from '../../src-shared/client/index.ts'
+import type { Clock, EngineErrorCode, Log, Random, Store } from '../../src-shared/client/index.ts'
 import type { AppState } from '../../src-shared/ipc/index.ts'
 import type { Crypto } from '../../src-shared/protocol/index.ts'
 import { AppError } from '../app-error.ts'
@@ -53,18 +53,24 @@ export interface AccountsOptions {
 }
 
 /** Codes after which the request may have had its effect: keys are kept for the next try. */
-const UNDECIDED: ReadonlySet<string> = new Set([
+const UNDECIDED: ReadonlySet<EngineErrorCode> = new Set([
   'offline',
   'timeout',
   'homeserver_unreachable',
+  'not_a_homeserver',
+  'certificate',
+  'rate_limited',
+  'too_large',
   'server_error',
   'cancelled',
   'internal',
 ])
 
+function isUndecided(error: unknown): boolean {
+  return !(error instanceof EngineError) || UNDECIDED.has(error.code)
+}
+
 interface Attempt {
-  /** What the try was for; the same again goes on with the same keys. */
-  readonly purpose: string
   readonly entry: AccountEntry
   readonly vault: Vault
 }
@@ -92,7 +98,6 @@ export class Accounts {
   readonly #damagedRecords = new Map<string, number>()
   /** Slots whose vault is gone already. */
   readonly #wiped = new Set<string>()
-  #attempt: Attempt | null = null
 
   constructor(options: AccountsOptions) {
     this.#o = options
@@ -135,33 +140,29 @@ export class Accounts {
       ...hosts.map((host) => host.stop()),
       ...problems.map(({ close }) => close()),
     ])
-    const attempt = this.#attempt
-    this.#attempt = null
-    await attempt?.vault.close().catch(() => {})
   }
 
   /**
    * Runs `make` on an empty vault and keeps the account it returns. Where the outcome stays open, the
-   * vault with the keys is kept, and the same purpose again goes on with it.
+   * vault with the keys is kept, and the same purpose goes on with it, after a restart too.
    */
   async add(
     purpose: string,
     server: { readonly url: string | null; readonly serverName: string },
     make: (ports: EnginePorts) => Promise<Engine>,
   ): Promise<AccountHost> {
-    const attempt = await this.#attemptFor(purpose, server)
+    const { entry, vault } = await this.#attempt(purpose, server)
     let engine: Engine
     try {
-      engine = await make(this.#ports(attempt.entry, attempt.vault))
+      engine = await make(this.#ports(entry, vault))
     } catch (error) {
-      const code = error instanceof EngineError ? error.code : 'internal'
-      if (!UNDECIDED.has(code)) await this.#dropAttempt()
+      if (isUndecided(error)) await vault.close()
+      else await this.#discard(entry, vault)
       throw error
     }
-    this.#attempt = null
-    const entry: AccountEntry = { ...attempt.entry, phase: 'ready' }
-    await this.#o.registry.put(entry)
-    const host = this.#admit(entry, attempt.vault, engine)
+    const ready: AccountEntry = { ...entry, phase: 'ready' }
+    await this.#o.registry.put(ready)
+    const host = this.#admit(ready, vault, engine)
     this.#o.onListChange()
     return host
   }
@@ -215,29 +216,29 @@ export class Accounts {
     this.#o.onListChange()
   }
 
-  async #attemptFor(
+  /** The vault of an earlier try for the same purpose, or a new one. Other tries were given up. */
+  async #attempt(
     purpose: string,
     server: { readonly url: string | null; readonly serverName: string },
   ): Promise<Attempt> {
-    if (this.#attempt?.purpose === purpose) return this.#attempt
-    await this.#dropAttempt()
-    const slot = [...this.#o.random.bytes(16)].map((byte) => (byte % 36).toString(36)).join('')
-    const entry: AccountEntry = {
-      slot,
-      server: server.url,
-      serverName: server.serverName,
-      phase: 'new',
+    const { registry, random } = this.#o
+    const tries = registry.entries.filter(({ phase }) => phase === 'new')
+    for (const entry of tries) {
+      if (entry.purpose !== purpose) await this.#discard(entry, null)
     }
-    await this.#o.registry.put(entry)
-    const vault = await createVault(this.#vaultOptions(entry))
-    this.#attempt = { purpose, entry, vault }
-    return this.#attempt
-  }
-
-  async #dropAttempt(): Promise<void> {
-    const attempt = this.#attempt
-    this.#attempt = null
-    if (attempt !== null) await this.#discard(attempt.entry, attempt.vault)
+    const earlier = tries.find((entry) => entry.purpose === purpose)
+    if (earlier !== undefined) {
+      const options = this.#vaultOptions(earlier)
+      const opening = await openVault(options)
+      if (opening.ok) return { entry: earlier, vault: opening.vault }
+      await options.records.close()
+      await this.#discard(earlier, null)
+    }
+    const slot = [...random.bytes(16)].map((byte) => (byte % 36).toString(36)).join('')
+    const { url, serverName } = server
+    const entry: AccountEntry = { slot, server: url, serverName, phase: 'new', purpose }
+    await registry.put(entry)
+    return { entry, vault: await createVault(this.#vaultOptions(entry)) }
   }
 
   /** The entry goes last: a crash on the way is made good at the next start. */
@@ -279,8 +280,9 @@ export class Accounts {
       if (entry.phase === 'new') await this.#o.registry.put(ready)
       this.#admit(ready, vault, engine)
     } catch (error) {
-      if (isEngineError(error, 'no_account') && entry.phase === 'new') {
-        await this.#discard(entry, vault)
+      if (entry.phase === 'new') {
+        if (isUndecided(error)) await vault.close()
+        else await this.#discard(entry, vault)
         return
       }
       this.#o.log('account.not_opened', {
@@ -340,6 +342,7 @@ export class Accounts {
       sealing,
       random,
       sessionTables,
+      log: this.#o.log,
       onDamage: (table) => this.#damaged(entry.slot, table),
     }
   }

@@ -20,6 +20,8 @@ const entrySchema = z.object({
   serverName: z.string().max(255),
   /** `new` until the engine says that the account exists. */
   phase: z.enum(['new', 'ready', 'leaving']),
+  /** What a new account was made for; the same again goes on with the same keys. */
+  purpose: z.string().max(2048),
 })
 export type AccountEntry = z.infer<typeof entrySchema>
 const listSchema = z.object({ v: z.literal(1), accounts: z.array(entrySchema).max(64) })

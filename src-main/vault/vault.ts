@@ -8,7 +8,7 @@
  * It knows nothing of windows, ports or keychains.
  */
 import { StoreError } from '../../src-shared/client/index.ts'
-import type { Batch, Random, RecordKey, Store } from '../../src-shared/client/index.ts'
+import type { Batch, Log, Random, RecordKey, Store } from '../../src-shared/client/index.ts'
 import { fromBase64Url, toBase64Url } from '../../src-shared/protocol/index.ts'
 import { tagLength } from '../../src-platform/record-sealing.ts'
 import type { RecordSealing } from '../../src-platform/record-sealing.ts'
@@ -48,6 +48,8 @@ export interface VaultOptions {
   /** Called with the table of each record that does not open or is not the current one. */
   readonly onDamage?: (table: string) => void
   readonly keepCommits?: number
+  /** Told of every boundary that a crash may fall on. */
+  readonly log?: Log
 }
 
 export interface Vault extends Store {
@@ -321,7 +323,9 @@ class SealedVault implements Vault {
     }
     this.#unheard.add(write.root.tag)
     try {
+      this.#o.log?.('vault.before', { what: 'apply' })
       await this.#o.records.apply(sealed)
+      this.#o.log?.('vault.after', { what: 'apply' })
     } catch (error) {
       const code = error instanceof RecordStoreError ? error.code : 'lost'
       if (code === 'full') this.#unheard.delete(write.root.tag)
@@ -360,7 +364,9 @@ class SealedVault implements Vault {
   async #writeMirror(): Promise<boolean> {
     const { counter, tag } = this.#current.root
     try {
+      this.#o.log?.('mirror.before', { what: 'write' })
       await this.#o.mirror.write({ counter, tag })
+      this.#o.log?.('mirror.after', { what: 'write' })
       this.#mirrored = { counter, tag }
       return true
     } catch {

@@ -43,7 +43,7 @@ const PAGES: Readonly<Record<string, Page>> = {
     policy: [
       "default-src 'none'",
       "script-src 'self'",
-      "style-src 'self' 'unsafe-inline'",
+      "style-src 'self'",
       "img-src 'self' data: blob:",
       "font-src 'self' data:",
       "media-src 'self'",

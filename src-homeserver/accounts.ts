@@ -7,7 +7,7 @@ import {
 } from '../src-shared/protocol/index.ts'
 import type { DeviceKeys, ManifestState } from '../src-shared/protocol/index.ts'
 import { LOGIN_SKEW_MS, verifyLoginProof } from '../src-shared/api/index.ts'
-import type { LoginClaim, LoginProof, Session } from '../src-shared/api/index.ts'
+import type { AccountDevice, LoginClaim, LoginProof, Session } from '../src-shared/api/index.ts'
 import { fromBase64Url } from '../src-shared/protocol/index.ts'
 import type { Context } from './context.ts'
 import { ApiError } from './http/api-error.ts'
@@ -117,6 +117,17 @@ export function deviceKeysText({ id, ed25519, x25519, min_suite }: DeviceKeys): 
 
 export function deviceKeys(row: Pick<Device, 'keys'>): DeviceKeys {
   return JSON.parse(row.keys) as DeviceKeys
+}
+
+/** As the account's own devices see it. */
+export function describeDevice(row: Device): AccountDevice {
+  return {
+    device: deviceKeys(row),
+    name: row.name,
+    status: row.status,
+    last_seen: row.last_seen,
+    requested_at: row.requested_at,
+  }
 }
 
 /** The account itself and everyone here who shares a room with it. */

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { generatePrekeys, pendingUpload, verifyBundle } from '../../src-shared/protocol/index.ts'
 import type { PrekeyUpload } from '../../src-shared/protocol/index.ts'
 import { defaultRateLimits } from '../config.ts'
+import type { TestDevice } from '../testing/test-device.ts'
 import { startNode } from '../testing/start-node.ts'
 import type { TestNode } from '../testing/start-node.ts'
-import { crypto, random, register, TestDevice } from '../testing/test-device.ts'
+import { crypto, random, register } from '../testing/test-device.ts'
 
 let node: TestNode
 let alice: TestDevice

@@ -1,10 +1,9 @@
 /** An answer in the making: what one page of sync says, and how large it has grown. */
 import type { Receipt, ToDeviceEnvelope, Wrap, Pdu } from '../../src-shared/protocol/index.ts'
 import type { RoomDelta, SyncResponse, TimelineEntry } from '../../src-shared/api/index.ts'
-import { deviceKeys } from '../accounts.ts'
+import { describeDevice, deviceKeys } from '../accounts.ts'
 import type { Caller } from '../http/call.ts'
 import { toPdu } from '../rooms/stored-event.ts'
-import { describeDevice } from '../routes/devices.ts'
 import type { EventRow, ToDeviceRow, Tx } from '../storage/index.ts'
 import type { PairingStep } from '../storage/index.ts'
 import { formatBefore } from './position.ts'

@@ -77,8 +77,11 @@ export async function main(args: string[]): Promise<void> {
   if (found.version !== null) app.setVersion(found.version)
   mapElectron()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => app.quit())
+    process.on(signal, () => (app.isQuitting() ? process.exit(1) : app.quit()))
   }
+  // A reader that went away must not end the app, nor make its own report fail again.
+  process.stdout.on('error', () => {})
+  process.stderr.on('error', () => {})
   process.on('uncaughtException', (error) => {
     process.stderr.write(`${error.stack ?? String(error)}\n`)
   })
@@ -89,4 +92,6 @@ export async function main(args: string[]): Promise<void> {
     app.exit(1)
   })
   app.becomeReady()
+  // Node loads its fetch classes on first use; the first page would wait for that.
+  setImmediate(() => void new Response('').arrayBuffer())
 }

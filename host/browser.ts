@@ -2,8 +2,15 @@
  * The running Chromium as the host sees it: started on first need, started anew after it died,
  * its targets handed to whoever opened them. Knows nothing of Electron's objects.
  */
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { type CdpConnection, CdpError, type CdpParams, type CdpSession } from './cdp.ts'
-import { type Chromium, type ChromiumOptions, startChromium } from './chromium-process.ts'
+import {
+  type Chromium,
+  type ChromiumOptions,
+  SPARE_PAGE,
+  startChromium,
+} from './chromium-process.ts'
 
 export interface PausedRequest {
   requestId: string
@@ -29,6 +36,12 @@ export interface BrowserEvents {
   onBrowserGone(): void
 }
 
+export interface WantedTarget {
+  hidden: boolean
+  width: number
+  height: number
+}
+
 export interface Target {
   targetId: string
   session: CdpSession
@@ -40,6 +53,11 @@ export class Browser {
   readonly #sessions = new Map<string, string>()
   readonly #waiting = new Map<string, (sessionId: string) => void>()
   readonly #contexts = new Map<string, Promise<string>>()
+  /** Resolvers by the address with which an app window opens. */
+  readonly #expected = new Map<string, (targetId: string) => void>()
+  #spare: Promise<string> | null = null
+  /** The spare page while a window takes it. */
+  #adopting: Promise<string> | null = null
   #running: Promise<Chromium> | null = null
   #stopping = false
 
@@ -70,6 +88,9 @@ export class Browser {
       for (const [targetId, id] of this.#sessions) {
         if (id !== sessionId) continue
         this.#sessions.delete(targetId)
+        void this.#spare?.then((spare) => {
+          if (spare === targetId) this.#spare = null
+        })
         this.#events.onTargetGone(targetId)
       }
     })
@@ -79,11 +100,17 @@ export class Browser {
     chromium.connection.onClose(() => {
       this.#sessions.clear()
       this.#contexts.clear()
+      this.#spare = null
+      this.#adopting = null
       this.#running = null
       chromium.process.kill('SIGKILL')
       if (!this.#stopping) this.#events.onBrowserGone()
     })
-    await Promise.all([
+    // Playwright takes downloads over; elsewhere they have nowhere to go.
+    if (this.#options().debuggingPort === null) {
+      browser.post('Browser.setDownloadBehavior', { behavior: 'deny' })
+    }
+    const prepared = Promise.all([
       browser.send('Fetch.enable', { patterns: [{ urlPattern: '*' }] }),
       browser.send('Target.setAutoAttach', {
         autoAttach: true,
@@ -92,12 +119,22 @@ export class Browser {
         filter: [{ type: 'page' }, { exclude: true }],
       }),
     ])
+    // With a display Chromium opens the spare page by itself: see its command line.
+    this.#spare = this.#options().headless
+      ? this.#openSpare(chromium)
+      : this.#byUrl(chromium.connection, SPARE_PAGE)
+    this.#spare.catch(() => {})
+    await prepared
     return chromium
   }
 
   #attached(chromium: Chromium, params: CdpParams): void {
     const sessionId = String(params['sessionId'])
-    const info = params['targetInfo'] as { targetId: string; openerId?: string }
+    const info = params['targetInfo'] as {
+      targetId: string
+      url: string
+      openerId?: string
+    }
     const session = chromium.connection.session(sessionId)
     if (info.openerId !== undefined) {
       // Closing a target that still waits for its debugger hangs: resume first.
@@ -108,45 +145,101 @@ export class Browser {
     }
     this.#sessions.set(info.targetId, sessionId)
     this.#waiting.get(info.targetId)?.(sessionId)
+    this.#waiting.delete(info.targetId)
+    this.#expected.get(info.url)?.(info.targetId)
+    this.#expected.delete(info.url)
   }
 
-  /** Opens a blank page. With `partition`, in a context of that name kept in memory only. */
-  async openTarget(params: CdpParams, partition: string | null): Promise<Target> {
-    const { connection } = await this.start()
+  /**
+   * Opens a blank page. Hidden ones are targets without a window. With `partition`, in a
+   * context of that name kept in memory only.
+   */
+  async openTarget(wanted: WantedTarget, partition: string | null): Promise<Target> {
+    const chromium = await this.start()
+    const { connection } = chromium
+    let targetId: string
+    if (wanted.hidden) {
+      // Chromium refuses hidden targets while it has no other.
+      if (this.#sessions.size === 0) {
+        await (this.#adopting ?? (this.#spare ??= this.#openSpare(chromium)))
+      }
+      targetId = await this.#create(connection, { hidden: true }, partition)
+      // They are of another type than pages and are not attached on their own.
+      const attach = { targetId, flatten: true }
+      const attached = await connection.browser.send('Target.attachToTarget', attach)
+      this.#sessions.set(targetId, String(attached['sessionId']))
+    } else if (partition === null && this.#spare !== null) {
+      this.#adopting = this.#spare
+      this.#spare = null
+      targetId = await this.#adopting
+      this.#adopting = null
+    } else if (partition === null && !this.#options().headless) {
+      targetId = await this.#openAppWindow(chromium, wanted)
+    } else {
+      const { width, height } = wanted
+      targetId = await this.#create(connection, { newWindow: true, width, height }, partition)
+    }
+    const sessionId = this.#sessions.get(targetId) ?? (await this.#attachment(connection, targetId))
+    return { targetId, session: connection.session(sessionId) }
+  }
+
+  async #create(
+    connection: CdpConnection,
+    params: CdpParams,
+    partition: string | null,
+  ): Promise<string> {
     const context =
       partition === null
         ? {}
         : { browserContextId: await this.#context(connection.browser, partition) }
-    const created = await connection.browser.send('Target.createTarget', {
-      url: 'about:blank',
-      ...context,
-      ...params,
-    })
-    const targetId = String(created['targetId'])
-    const sessionId =
-      this.#sessions.get(targetId) ?? (await this.#sessionOf(connection, targetId, params))
-    return { targetId, session: connection.session(sessionId) }
+    const all = { url: 'about:blank', ...context, ...params }
+    return String((await connection.browser.send('Target.createTarget', all))['targetId'])
   }
 
-  async #sessionOf(
-    connection: CdpConnection,
-    targetId: string,
-    params: CdpParams,
-  ): Promise<string> {
-    if (params['hidden'] === true) {
-      // Hidden targets are of another type than pages and are not attached on their own.
-      const attach = { targetId, flatten: true }
-      const attached = await connection.browser.send('Target.attachToTarget', attach)
-      const sessionId = String(attached['sessionId'])
-      this.#sessions.set(targetId, sessionId)
-      return sessionId
+  /**
+   * Opened with Chromium itself, for the first window to take: that saves a tenth of a second,
+   * and hidden targets need some other target to exist.
+   */
+  async #openSpare(chromium: Chromium): Promise<string> {
+    const targetId = this.#options().headless
+      ? await this.#create(chromium.connection, { newWindow: true }, null)
+      : await this.#openAppWindow(chromium, { hidden: false, width: 800, height: 600 })
+    const session = this.#sessions.get(targetId)
+    if (session !== undefined) {
+      chromium.connection.session(session).post('Runtime.runIfWaitingForDebugger')
     }
-    const sessionId = await new Promise<string>((resolve, reject) => {
+    return targetId
+  }
+
+  /** Chromium opens windows without tabs and address bar by command line alone. */
+  async #openAppWindow(chromium: Chromium, { width, height }: WantedTarget): Promise<string> {
+    const page = `data:text/html,${randomUUID()}`
+    const opened = this.#byUrl(chromium.connection, page)
+    spawn(
+      chromium.path,
+      [
+        `--user-data-dir=${this.#options().profile}`,
+        `--app=${page}`,
+        `--window-size=${String(width)},${String(height)}`,
+        ...(this.#options().sandbox ? [] : ['--no-sandbox']),
+      ],
+      { stdio: 'ignore' },
+    )
+    return opened
+  }
+
+  #byUrl(connection: CdpConnection, url: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#expected.set(url, resolve)
+      connection.onClose(() => reject(new CdpError('closed', 'Chromium is gone')))
+    })
+  }
+
+  #attachment(connection: CdpConnection, targetId: string): Promise<string> {
+    return new Promise((resolve, reject) => {
       this.#waiting.set(targetId, resolve)
       connection.onClose(() => reject(new CdpError('closed', 'Chromium is gone')))
     })
-    this.#waiting.delete(targetId)
-    return sessionId
   }
 
   #context(browser: CdpSession, partition: string): Promise<string> {

@@ -86,7 +86,7 @@ export class CdpConnection {
         parts = []
         start = end + 1
         if (process.env['ECCP_HOST_TRACE'] === '1')
-          process.stderr.write(`< ${text.slice(0, 600)}\n`)
+          process.stderr.write(`${performance.now().toFixed(0)} < ${text.slice(0, 600)}\n`)
         this.#receive(JSON.parse(text) as Incoming)
       }
       if (start < chunk.length) parts.push(chunk.subarray(start))
@@ -128,7 +128,9 @@ export class CdpConnection {
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { method, resolve, reject, session: sessionId })
       if (process.env['ECCP_HOST_TRACE'] === '1')
-        process.stderr.write(`> ${JSON.stringify(message).slice(0, 300)}\n`)
+        process.stderr.write(
+          `${performance.now().toFixed(0)} > ${JSON.stringify(message).slice(0, 300)}\n`,
+        )
       this.#output.write(`${JSON.stringify(message)}\0`)
     })
   }

@@ -28,9 +28,11 @@ export interface Chromium {
   readonly exited: Promise<void>
 }
 
+/** With a display, the first window is there from the start: one without tabs. */
+export const SPARE_PAGE = 'data:text/html,eccp'
+
 const FLAGS = [
   '--remote-debugging-pipe',
-  '--no-startup-window',
   '--no-first-run',
   '--no-default-browser-check',
   '--no-service-autorun',
@@ -56,12 +58,16 @@ const FLAGS = [
   '--password-store=basic',
   '--use-mock-keychain',
   '--test-type',
+  // Electron's pages have the `close` event of message ports, stock Chromium's do not.
+  '--enable-blink-features=MessagePortCloseEvent',
   '--disable-features=' +
     [
       'AimEnabled',
       'HttpsFirstBalancedModeAutoEnable',
       'HttpsUpgrades',
       'MediaRouter',
+      'OptimizationGuideModelExecution',
+      'OptimizationGuideOnDeviceModel',
       'OptimizationHints',
       'PaintHolding',
       'PreconnectToSearch',
@@ -136,7 +142,8 @@ export async function startChromium(options: ChromiumOptions): Promise<Chromium>
   }
   await claimProfile(options.profile)
   const args = [...FLAGS, `--user-data-dir=${options.profile}`]
-  if (options.headless) args.push('--headless=new')
+  if (options.headless) args.push('--headless=new', '--no-startup-window')
+  else args.push(`--app=${SPARE_PAGE}`)
   if (!options.sandbox) args.push('--no-sandbox')
   if (options.debuggingPort !== null) {
     args.push(`--remote-debugging-port=${String(options.debuggingPort)}`)

@@ -175,7 +175,7 @@ class App extends EventEmitter {
   }
 
   async startBrowser(): Promise<void> {
-    if (this.#state === 'quitting' || this.#state === 'exiting') return
+    if (this.isQuitting()) return
     environment.userData = this.getPath('userData')
     mkdirSync(environment.userData, { recursive: true, mode: 0o700 })
     await browser.start()
@@ -194,8 +194,12 @@ class App extends EventEmitter {
     this.#ready.resolve()
   }
 
+  isQuitting(): boolean {
+    return this.#state === 'quitting' || this.#state === 'exiting'
+  }
+
   quit(): void {
-    if (this.#state === 'quitting' || this.#state === 'exiting') return
+    if (this.isQuitting()) return
     const event = preventable()
     this.emit('before-quit', event)
     if (event.defaultPrevented) return

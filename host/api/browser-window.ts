@@ -87,6 +87,12 @@ export class BrowserWindow extends EventEmitter {
     windowEvents.emit('web-contents', this.webContents)
     windowEvents.emit('window', this)
     if (this.#visible) queueMicrotask(() => this.focus())
+    if (environment.headless || this.#hiddenTarget) return
+    const { x: left, y: top } = options
+    const corner = left === undefined || top === undefined ? {} : { left, top }
+    void this.#place({ width, height, ...corner }).then(() => {
+      if (!this.#visible) this.#setWindowState('minimized')
+    })
   }
 
   #listen(): void {
@@ -137,7 +143,8 @@ export class BrowserWindow extends EventEmitter {
 
   focus(): void {
     if (this.#destroyed || this.#hiddenTarget) return
-    this.webContents.focus()
+    // Without a display every page has the focus already.
+    if (!environment.headless) this.webContents.focus()
     this.#focused()
   }
 
@@ -163,8 +170,16 @@ export class BrowserWindow extends EventEmitter {
     this.restore()
     if (this.#visible) return
     this.#visible = true
+    this.#revive()
     this.#setWindowState('normal')
     this.emit('show')
+  }
+
+  /** Chromium closed the page although the app keeps its window: show the page anew. */
+  #revive(): void {
+    if (this.webContents.targetId === null && this.webContents.getURL() !== '') {
+      this.webContents.reload()
+    }
   }
 
   hide(): void {
@@ -334,8 +349,9 @@ export class BrowserWindow extends EventEmitter {
     if (this.#destroyed) return
     const event = cancellable()
     this.emit('close', event)
-    if (event.defaultPrevented) windowEvents.emit('kept', this)
-    else this.destroy()
+    if (!event.defaultPrevented) return this.destroy()
+    windowEvents.emit('kept', this)
+    if (this.#visible) this.#revive()
   }
 
   destroy(): void {

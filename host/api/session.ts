@@ -42,17 +42,17 @@ type PermissionRequest = (
 
 /** Chromium's permission names by Electron's. */
 const PERMISSIONS: Record<string, string[]> = {
-  'clipboard-read': ['clipboard-read'],
-  'clipboard-sanitized-write': ['clipboard-write'],
+  'clipboard-read': ['clipboardReadWrite'],
+  'clipboard-sanitized-write': ['clipboardSanitizedWrite'],
   geolocation: ['geolocation'],
-  'idle-detection': ['idle-detection'],
-  media: ['camera', 'microphone'],
+  'idle-detection': ['idleDetection'],
+  media: ['audioCapture', 'videoCapture'],
   midi: ['midi'],
   notifications: ['notifications'],
-  'persistent-storage': ['persistent-storage'],
-  'window-management': ['window-management'],
-  'storage-access': ['storage-access'],
-  'display-capture': ['display-capture'],
+  'persistent-storage': ['durableStorage'],
+  'window-management': ['windowManagement'],
+  'storage-access': ['storageAccess'],
+  'display-capture': ['displayCapture'],
 }
 
 class Protocol {
@@ -150,16 +150,17 @@ export class Session extends EventEmitter {
   async settlePermissions(webContents: unknown, url: string): Promise<void> {
     const origin = originOf(url)
     if (origin === 'null') return
-    const chromium = origins.toChromium(`${origin}/`, this.label).replace(/\/$/, '')
-    for (const [permission, names] of Object.entries(PERMISSIONS)) {
-      const granted = await this.#isGranted(webContents, permission, origin)
-      for (const name of names) {
-        const setting = granted ? 'granted' : 'denied'
-        await browser
-          .send('Browser.setPermission', { permission: { name }, setting, origin: chromium })
-          .catch(() => {})
-      }
+    const granted: string[] = []
+    for (const [permission, types] of Object.entries(PERMISSIONS)) {
+      if (await this.#isGranted(webContents, permission, origin)) granted.push(...types)
     }
+    // Denies everything that it does not grant.
+    await browser
+      .send('Browser.grantPermissions', {
+        origin: origins.toChromium(`${origin}/`, this.label).replace(/\/$/, ''),
+        permissions: granted,
+      })
+      .catch(() => {})
   }
 
   async #isGranted(webContents: unknown, permission: string, origin: string): Promise<boolean> {

@@ -96,7 +96,7 @@ export class WebContents extends EventEmitter {
   async #open(): Promise<Target> {
     const { hidden, width, height } = this.#options
     const target = await browser.openTarget(
-      hidden ? { hidden: true } : { newWindow: true, width, height },
+      { hidden, width, height },
       this.session.isPersistent() ? null : this.session.partition,
     )
     if (this.#destroyed) {
@@ -173,6 +173,7 @@ export class WebContents extends EventEmitter {
 
   async loadURL(url: string): Promise<void> {
     this.#load?.reject(loadError('ERR_ABORTED', this.#load.url))
+    this.#asked.clear()
     const loaded = new Promise<void>((resolve, reject) => {
       this.#load = { url, resolve, reject }
     })
@@ -185,7 +186,6 @@ export class WebContents extends EventEmitter {
     this.session.attend(url, (origin) =>
       this.command('Storage.clearDataForOrigin', { origin, storageTypes: 'all' }).then(() => {}),
     )
-    void this.session.settlePermissions(this, url)
     try {
       const result = await this.command('Page.navigate', { url: chromium })
       if (typeof result['errorText'] === 'string') {
@@ -227,6 +227,7 @@ export class WebContents extends EventEmitter {
     this.#load = null
     this.emit('did-stop-loading')
     this.emit('did-finish-load')
+    void this.session.settlePermissions(this, this.#url)
     load?.resolve()
   }
 
@@ -481,20 +482,30 @@ export class WebContents extends EventEmitter {
     this.tell('Page.crash')
   }
 
-  /** Chromium or the renderer is gone. The next load opens a new target. */
-  gone(reason: 'crashed' | 'killed'): void {
-    if (this.#live === null && this.#crashed) return
-    const targetId = this.targetId
+  #letGo(): void {
     this.#link?.close()
     this.#link = null
     this.#live = null
     this.#target = null
-    this.#crashed = true
-    if (reason === 'crashed' && targetId !== null) void browser.closeTarget(targetId)
     if (this.#load !== null) this.#failed(loadError('ERR_FAILED', this.#load.url))
+  }
+
+  /** Chromium or the renderer is gone. The next load opens a new target. */
+  gone(reason: 'crashed' | 'killed'): void {
+    if (this.#live === null) return
+    const { targetId } = this.#live
+    this.#crashed = true
+    this.#letGo()
+    if (reason === 'crashed') void browser.closeTarget(targetId)
     const details = { reason, exitCode: reason === 'killed' ? 9 : 5 }
     this.emit('render-process-gone', {}, details)
     this.emit('-gone', details)
+  }
+
+  /** The page or the person closed it in Chromium, which asks nobody: ask now. */
+  closedByPage(): void {
+    this.#letGo()
+    this.close()
   }
 
   close(): void {
@@ -537,4 +548,8 @@ fenceClass('webContents', WebContents.prototype)
 
 browserEvents.onBrowserGone = () => {
   for (const contents of WebContents.getAllWebContents()) contents.gone('killed')
+}
+
+browserEvents.onTargetGone = (targetId) => {
+  WebContents.fromDevToolsTargetId(targetId)?.closedByPage()
 }

@@ -2,6 +2,7 @@
 import {
   app,
   BrowserWindow,
+  developmentHost,
   dialog,
   ipcMain,
   MessageChannelMain,
@@ -13,6 +14,7 @@ import {
 } from 'electron'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 
 const here = import.meta.dirname
 const seen = { secondInstances: [], denied: [], navigations: [], gone: [] }
@@ -159,13 +161,12 @@ if (app.requestSingleInstanceLock({ hello: 'first' })) {
   app.on('window-all-closed', () => app.quit())
   app.whenReady().then(start)
   // Tests without Playwright speak through stdin: one expression a line.
-  process.stdin.setEncoding('utf8').on('data', async (text) => {
-    for (const line of text.split('\n').filter(Boolean)) {
-      try {
-        report('result', await eval(line))
-      } catch (error) {
-        report('error', String(error))
-      }
+  createInterface({ input: process.stdin }).on('line', async (line) => {
+    const { id, expression } = JSON.parse(line)
+    try {
+      report(`result-${id}`, [true, await eval(expression)])
+    } catch (error) {
+      report(`result-${id}`, [false, String(error)])
     }
   })
   process.stdin.unref?.()

@@ -7,7 +7,6 @@ import { mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import {
-  BrowserWindow,
   Menu,
   Notification,
   app,
@@ -19,6 +18,7 @@ import {
   session,
   shell,
 } from 'electron'
+import type { BrowserWindow } from 'electron'
 import { version } from '../package.json' with { type: 'json' }
 import { createNativeCrypto } from '../src-platform/crypto/native-crypto.ts'
 import { createSystemClock } from '../src-platform/system-clock.ts'

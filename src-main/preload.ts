@@ -1,6 +1,7 @@
 /** Preload of the main window: exposes exactly the `Bridge` of the IPC contract, and that is all. */
 import { contextBridge, ipcRenderer } from 'electron'
 import type { IpcRendererEvent } from 'electron'
+import type * as contract from '../src-shared/ipc/index.ts'
 import type {
   Bridge,
   CallInput,
@@ -12,9 +13,8 @@ import type {
 
 // The contract's values would bring the schema library along. Its names and channels are repeated here
 // instead, and the types make the compiler refuse a list that is not the contract's.
-type Contract = typeof import('../src-shared/ipc/index.ts')
-const callChannel: Contract['callChannel'] = 'privchat:call'
-const eventChannel: Contract['eventChannel'] = 'privchat:event'
+const callChannel: typeof contract.callChannel = 'privchat:call'
+const eventChannel: typeof contract.eventChannel = 'privchat:event'
 
 const callNames: Readonly<Record<CallName, true>> = {
   'app.state': true,

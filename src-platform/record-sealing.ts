@@ -26,7 +26,7 @@ const BLIND_LABEL = toUtf8('privchat/blind/1\0')
 export const tagLength = TAG
 const NO_TAG = new Uint8Array(TAG)
 
-export interface OpenedRecord {
+interface OpenedRecord {
   readonly value: Uint8Array
   readonly tag: Uint8Array
 }
@@ -52,7 +52,7 @@ function lengthPrefixed(text: string): Uint8Array {
 }
 
 /** Padmé: at most 12 % of overhead while the size tells only its order of magnitude. */
-export function bucketSize(length: number): number {
+function bucketSize(length: number): number {
   if (length <= SMALLEST_BUCKET) return SMALLEST_BUCKET
   const exponent = Math.floor(Math.log2(length))
   const step = 2 ** (exponent - Math.floor(Math.log2(exponent)) - 1)

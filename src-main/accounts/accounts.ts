@@ -25,7 +25,7 @@ export interface VaultPlaces {
   forget(slot: string): Promise<void>
 }
 
-export type ProblemName = NonNullable<AppState['problem']>['what']
+type ProblemName = NonNullable<AppState['problem']>['what']
 
 export interface AccountProblem {
   readonly what: ProblemName

@@ -60,7 +60,7 @@ export type KeyRingState =
   | { readonly state: 'locked' }
   | { readonly state: 'problem'; readonly what: KeyProblem; readonly canUsePassphrase: boolean }
 
-export type KeyProblem =
+type KeyProblem =
   | 'keychain_locked'
   | 'keychain_changed'
   /** The key file is not what was written. */

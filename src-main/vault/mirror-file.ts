@@ -15,7 +15,7 @@ export interface MirrorState {
   readonly tag: string
 }
 
-export type MirrorReading =
+type MirrorReading =
   | { readonly state: 'none' }
   | { readonly state: 'read'; readonly mirror: MirrorState }
   /** Does not open: damaged, or of another vault. */

@@ -40,7 +40,7 @@ export interface RecordPort {
 }
 
 /** Opens the window (again) and hands out its port. */
-export type OpenPort = () => Promise<RecordPort>
+type OpenPort = () => Promise<RecordPort>
 
 export interface RecordLinkOptions {
   readonly open: OpenPort

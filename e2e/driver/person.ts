@@ -45,11 +45,9 @@ export async function createAccount(page: Page, account: NewAccount): Promise<st
   await page.getByLabel(/^Display name/).fill(account.displayName)
   await page.getByLabel('Password', { exact: true }).fill(account.password)
   await page.getByRole('button', { name: 'Continue' }).click()
-  const words = await page
-    .getByRole('list', { name: 'Recovery words' })
-    .getByRole('listitem')
-    .allInnerTexts()
-  expect(words).toHaveLength(24)
+  const listed = page.getByRole('list', { name: 'Recovery words' }).getByRole('listitem')
+  await expect(listed).toHaveCount(24, { timeout: 20_000 })
+  const words = await listed.allInnerTexts()
   await page.getByRole('button', { name: 'I wrote them down' }).click()
   for (const field of await page.getByLabel(/^Word \d+$/).all()) {
     const label = await field.evaluate(

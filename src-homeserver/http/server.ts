@@ -8,6 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import rateLimit from '@fastify/rate-limit'
 import { clientApi } from '../../src-shared/api/index.ts'
 import type { Endpoint, EndpointName } from '../../src-shared/api/index.ts'
+import { passBoundary } from '../../src-platform/boundary.ts'
 import { EncodingError, isJsonObject, parseJson } from '../../src-shared/protocol/index.ts'
 import type { Json, JsonObject } from '../../src-shared/protocol/index.ts'
 import type { Context } from '../context.ts'
@@ -94,7 +95,9 @@ function addRoute<N extends EndpointName>(app: FastifyInstance, context: Context
     async handler(request, reply) {
       // The schemas of exactly this endpoint have made the value.
       const call = readCall(context, endpoint, request, reply) as unknown as Call<N>
+      passBoundary('http.before', name)
       const answer = await handler(context, call)
+      passBoundary('http.after', name)
       if (context.config.checkAnswers) endpoint.response.parse(answer)
       return sendJson(reply, answer)
     },

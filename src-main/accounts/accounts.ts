@@ -198,7 +198,7 @@ export class Accounts {
     await this.#o.registry.put({ ...entry, phase: 'leaving' })
     await engine.stop().catch(() => {})
     await vault.erase()
-    await this.#o.places.forget(entry.slot)
+    await this.#forget(entry.slot)
     this.#wiped.add(entry.slot)
   }
 
@@ -253,8 +253,13 @@ export class Accounts {
     } finally {
       await records.close()
     }
-    await this.#o.places.forget(entry.slot)
+    await this.#forget(entry.slot)
     await this.#o.registry.remove(entry.slot)
+  }
+
+  /** The records are gone already; an empty partition that stays is no harm. */
+  async #forget(slot: string): Promise<void> {
+    await this.#o.places.forget(slot).catch(() => this.#o.log('vault.forget_failed'))
   }
 
   async #open(entry: AccountEntry): Promise<void> {

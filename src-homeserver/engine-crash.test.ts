@@ -39,7 +39,7 @@ class Mortal {
       action(this.user).then(() => false),
       until(() => this.life.dead, 30_000).then(() => true),
     ])
-    if (!died) {
+    if (!died && !this.life.dead) {
       this.life.unplan()
       return false
     }

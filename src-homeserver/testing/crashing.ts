@@ -53,7 +53,7 @@ export class Life {
       if (planned?.when === 'before') return this.#die()
       this.#ledger.note(request.path, request.body)
       const response = await real.request(request, cancel)
-      if (planned !== null) return this.#die()
+      if (planned !== null && planned === this.#plan) return this.#die()
       return this.dead ? never() : response
     },
   })
@@ -96,7 +96,7 @@ export class Ledger {
     this.wraps++
     const { header } = message
     // Session, ratchet key and number name one message key.
-    const key = JSON.stringify([session, header['key'], header['n'] ?? header['number']])
+    const key = JSON.stringify([session, header['key'], header['n']])
     this.#once(this.#keys, key, JSON.stringify(message), 'message key')
   }
 

@@ -13,7 +13,7 @@ import {
   newDeviceId,
   parseServerName,
   parseUserId,
-  SUITE_X25519,
+  DEFAULT_SUITE,
   toBase64Url,
 } from '../../protocol/index.ts'
 import type { DeviceSecrets, RecoverySecrets } from '../../protocol/index.ts'
@@ -220,7 +220,7 @@ function newDevice({ ports }: Foundation): DeviceSecrets {
     id: newDeviceId(random),
     ed25519: random(32),
     x25519: random(32),
-    minSuite: SUITE_X25519,
+    minSuite: DEFAULT_SUITE,
   }
 }
 

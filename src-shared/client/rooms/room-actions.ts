@@ -76,7 +76,8 @@ export class RoomActions {
     if (who.userId === me.userId) throw new EngineError('bad_input')
     const member = await this.#meet(who)
     const existing = await this.#directWith(member)
-    if (existing !== null) return { room: existing.id }
+    if (existing !== null && (await this.#reach(existing, member, who.userId)))
+      return { room: existing.id }
     return {
       room: await this.#make({
         kind: 'direct',
@@ -86,6 +87,17 @@ export class RoomActions {
         invite: [{ member, userId: who.userId }],
       }),
     }
+  }
+
+  /** Whether the other person is in the room, or can be asked into it once more. */
+  async #reach(entry: RoomEntry, member: string, userId: string): Promise<boolean> {
+    const { db, me } = this.#ctx
+    const state = await this.#parts.states.get(db, entry.id)
+    const standing = membershipOf(state, member)
+    if (entry.creating || standing === 'join' || standing === 'invite') return true
+    if (!canInvite(state, me.member, member)) return false
+    await this.#do(entry.id, inviteBody(member, userId))
+    return true
   }
 
   async createGroup(group: NewGroup): Promise<{ room: string; notInvited: string[] }> {

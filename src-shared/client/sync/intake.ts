@@ -3,7 +3,7 @@
  * batches of whole steps, the last of them together with the new position. Only then does the loop ask
  * for more, which is what tells the node that all of it is safe (Sync §8).
  */
-import { openState, readContent, STATE_TYPES } from '../../protocol/index.ts'
+import { creation, openState, readContent, STATE_TYPES } from '../../protocol/index.ts'
 import type { Pdu, RoomEvent } from '../../protocol/index.ts'
 import type { RoomDelta, SyncResponse, TimelineEntry } from '../../api/index.ts'
 import { POSITION, positionRecord } from '../account/account-record.ts'
@@ -80,11 +80,9 @@ export class Intake {
   async #prepare(room: string, delta: RoomDelta): Promise<Prepared> {
     const { db } = this.#ctx
     const entry = await this.#parts.rooms.get(db, room)
+    const state = await this.#parts.states.get(db, room)
     const continues =
-      entry !== null &&
-      entry.membership === 'join' &&
-      !entry.creating &&
-      delta.membership !== 'invite'
+      entry?.membership === 'join' && creation(state) !== null && delta.membership !== 'invite'
     if (!continues || !delta.limited || delta.prev === null)
       return { room, delta, timeline: delta.timeline, continues, gap: false }
     const { missing, closed } = await this.#closeGap(room, delta.prev)

@@ -69,11 +69,14 @@ export class CdpConnection {
   readonly #sessions = new Map<string, CdpSession>()
   readonly #pending = new Map<number, Pending & { session: string }>()
   readonly #closers: (() => void)[] = []
+  readonly #trace: ((line: string) => void) | null
   #lastId = 0
   #closed = false
 
-  constructor(input: Readable, output: Writable) {
+  /** `trace` sees every message, in clear. */
+  constructor(input: Readable, output: Writable, trace: ((line: string) => void) | null = null) {
     this.#output = output
+    this.#trace = trace
     this.browser = this.session('')
     let parts: Buffer[] = []
     input.on('data', (chunk: Buffer) => {
@@ -85,8 +88,7 @@ export class CdpConnection {
         const text = parts.length === 1 ? String(parts[0]) : Buffer.concat(parts).toString()
         parts = []
         start = end + 1
-        if (process.env['ECCP_HOST_TRACE'] === '1')
-          process.stderr.write(`${performance.now().toFixed(0)} < ${text.slice(0, 600)}\n`)
+        this.#trace?.(`< ${text}`)
         this.#receive(JSON.parse(text) as Incoming)
       }
       if (start < chunk.length) parts.push(chunk.subarray(start))
@@ -127,11 +129,9 @@ export class CdpConnection {
     const message = sessionId === '' ? { id, method, params } : { id, method, params, sessionId }
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { method, resolve, reject, session: sessionId })
-      if (process.env['ECCP_HOST_TRACE'] === '1')
-        process.stderr.write(
-          `${performance.now().toFixed(0)} > ${JSON.stringify(message).slice(0, 300)}\n`,
-        )
-      this.#output.write(`${JSON.stringify(message)}\0`)
+      const text = JSON.stringify(message)
+      this.#trace?.(`> ${text}`)
+      this.#output.write(`${text}\0`)
     })
   }
 

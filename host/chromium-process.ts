@@ -166,7 +166,14 @@ export async function startChromium(options: ChromiumOptions): Promise<Chromium>
       errors = `${errors}${line}\n`.slice(-2000)
     })
   }
-  const connection = new CdpConnection(child.stdio[4] as Readable, child.stdio[3] as Writable)
+  const trace = (line: string): void => {
+    process.stderr.write(`${performance.now().toFixed(0)} ${line.slice(0, 500)}\n`)
+  }
+  const connection = new CdpConnection(
+    child.stdio[4] as Readable,
+    child.stdio[3] as Writable,
+    process.env['ECCP_HOST_TRACE'] === '1' ? trace : null,
+  )
   try {
     await connection.browser.send('Browser.getVersion')
   } catch {

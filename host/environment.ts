@@ -1,11 +1,10 @@
 /** What the host was started with, and the objects of which there is one per process. */
-import { join } from 'node:path'
 import { Browser, type BrowserEvents } from './browser.ts'
 import { Origins } from './origins.ts'
 
 export interface Environment {
-  /** Electron's userData folder; final once Chromium was started. */
-  userData: string
+  /** Chromium's profile folder; final once Chromium was started. */
+  profile: string
   /** Playwright's debugging port, or null where only the pipe is used. */
   debuggingPort: number | null
   headless: boolean
@@ -25,7 +24,7 @@ function hasDisplay(): boolean {
 }
 
 export const environment: Environment = {
-  userData: '',
+  profile: '',
   debuggingPort: null,
   headless: !hasDisplay(),
   sandbox: !needsNoSandbox(),
@@ -44,7 +43,7 @@ export const browserEvents: BrowserEvents = {
 
 export const browser = new Browser(
   () => ({
-    profile: join(environment.userData, 'development-host'),
+    profile: environment.profile,
     headless: environment.headless,
     sandbox: environment.sandbox,
     debuggingPort: environment.debuggingPort,

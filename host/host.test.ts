@@ -260,6 +260,23 @@ describe.skipIf(findChromium() === null)('the hidden vault', () => {
     await folder.remove()
   })
 
+  test('is emptied by clearing the storage of its session at a later start', async () => {
+    const folder = await temporaryFolder()
+    const first = runHost(folder.path)
+    await first.next('started')
+    await first.main(`fixture.askVault('put', 'key', 'value')`)
+    await first.page(`void localStorage.setItem('kept', 'yes')`)
+    expect(await first.quit()).toBe(0)
+    const second = runHost(folder.path)
+    expect(await second.next('started')).toBe(1)
+    await second.main(`session.fromPartition('persist:vault').clearStorageData()`)
+    await second.main('fixture.openVault()')
+    expect(await second.main(`fixture.askVault('count')`)).toBe(0)
+    expect(await second.page(`localStorage.getItem('kept')`)).toBe('yes')
+    expect(await second.quit()).toBe(0)
+    await folder.remove()
+  })
+
   test('survives a crash of the page beside it', async () => {
     const folder = await temporaryFolder()
     const host = runHost(folder.path)

@@ -77,9 +77,9 @@ async function answer(paused: PausedRequest, browser: CdpSession): Promise<void>
     browser.post('Fetch.failRequest', { requestId, errorReason })
   const owner = ownerOf(frameId)
   if (owner === undefined) return fail('BlockedByClient')
-  if (resourceType === 'Document' && owner.isMainFrame(frameId)) {
-    // `Aborted` leaves the present document in place, any other reason shows an error page.
-    if (!owner.allowsNavigation(request.url)) return fail('Aborted')
+  // `Aborted` leaves the present document in place, any other reason shows an error page.
+  if (resourceType === 'Document' && !owner.allowsNavigation(frameId, request.url)) {
+    return fail('Aborted')
   }
   const { session } = owner
   const verdict = await session.webRequest.ask(details(paused, owner))

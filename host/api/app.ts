@@ -1,6 +1,5 @@
 /** `app`: start, paths, the single instance and the way out. */
 import { EventEmitter } from 'node:events'
-import { mkdirSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { browser, environment, record } from '../environment.ts'
@@ -176,8 +175,7 @@ class App extends EventEmitter {
 
   async startBrowser(): Promise<void> {
     if (this.isQuitting()) return
-    environment.userData = this.getPath('userData')
-    mkdirSync(environment.userData, { recursive: true, mode: 0o700 })
+    environment.profile = join(this.getPath('sessionData'), 'development-host')
     await browser.start()
   }
 

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import { browser, environment } from '../environment.ts'
 import { fenceClass, notSupported } from '../host-error.ts'
-import { mediaFeatures, nativeTheme } from './native-theme.ts'
+import { nativeTheme } from './native-theme.ts'
 import { fromPartition, type Session } from './session.ts'
 import { WebContents } from './web-contents.ts'
 
@@ -33,7 +33,7 @@ export const windowEvents = new EventEmitter()
 
 const byId = new Map<number, BrowserWindow>()
 let lastId = 0
-let focused: BrowserWindow | null = null
+const focus: { window: BrowserWindow | null } = { window: null }
 
 function cancellable(): { preventDefault(): void; readonly defaultPrevented: boolean } {
   let prevented = false
@@ -104,7 +104,7 @@ export class BrowserWindow extends EventEmitter {
       this.#ready = true
       this.emit('ready-to-show')
     })
-    contents.on('page-title', (title: string) => {
+    contents.on('page-title-updated', (_event: unknown, title: string) => {
       const event = cancellable()
       this.emit('page-title-updated', event, title, true)
       if (!event.defaultPrevented) this.#title = title
@@ -127,16 +127,16 @@ export class BrowserWindow extends EventEmitter {
   }
 
   #focused(): void {
-    if (focused === this || this.#destroyed) return
-    if (focused !== null) focused.#blurred()
-    focused = this
+    if (focus.window === this || this.#destroyed) return
+    if (focus.window !== null) focus.window.#blurred()
+    focus.window = this
     this.emit('focus')
     windowEvents.emit('focus', this)
   }
 
   #blurred(): void {
-    if (focused !== this) return
-    focused = null
+    if (focus.window !== this) return
+    focus.window = null
     this.emit('blur')
     windowEvents.emit('blur', this)
   }
@@ -153,7 +153,7 @@ export class BrowserWindow extends EventEmitter {
   }
 
   isFocused(): boolean {
-    return focused === this
+    return focus.window === this
   }
 
   show(): void {
@@ -247,7 +247,7 @@ export class BrowserWindow extends EventEmitter {
 
   async #place(bounds: Record<string, unknown>): Promise<void> {
     try {
-      await this.webContents.command('Page.enable')
+      await this.webContents.command('Page.enable') // Waits for the target.
       const { targetId } = this.webContents
       const { windowId } = await browser.send('Browser.getWindowForTarget', { targetId })
       await browser.send('Browser.setWindowBounds', { windowId, bounds })
@@ -273,12 +273,7 @@ export class BrowserWindow extends EventEmitter {
     this.#bounds = { ...before, ...bounds }
     const { x, y, width, height } = this.#bounds
     if (environment.headless && !this.#hiddenTarget) {
-      this.webContents.tell('Emulation.setDeviceMetricsOverride', {
-        width,
-        height,
-        deviceScaleFactor: 0,
-        mobile: false,
-      })
+      this.webContents.withPage((page) => page.resize(width, height))
     } else if (!this.#hiddenTarget) void this.#place({ left: x, top: y, width, height })
     if (before.width !== width || before.height !== height) this.emit('resize')
     if (before.x !== x || before.y !== y) this.emit('move')
@@ -373,7 +368,7 @@ export class BrowserWindow extends EventEmitter {
   }
 
   static getFocusedWindow(): BrowserWindow | null {
-    return focused
+    return focus.window
   }
 
   static fromId(id: number): BrowserWindow | null {
@@ -389,6 +384,6 @@ fenceClass('BrowserWindow', BrowserWindow.prototype)
 
 nativeTheme.on('-changed', () => {
   for (const contents of WebContents.getAllWebContents()) {
-    contents.tell('Emulation.setEmulatedMedia', { features: mediaFeatures() })
+    contents.withPage((page) => page.showTheme())
   }
 })

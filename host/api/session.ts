@@ -4,6 +4,8 @@
  * a browser context in memory.
  */
 import { EventEmitter } from 'node:events'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { browser, environment, origins } from '../environment.ts'
 import { fenceClass, fenced } from '../host-error.ts'
 import { partitionLabel } from '../origins.ts'
@@ -135,7 +137,7 @@ export class Session extends EventEmitter {
   }
 
   getStoragePath(): string | null {
-    return this.isPersistent() ? environment.userData : null
+    return this.isPersistent() ? environment.profile : null
   }
 
   setPermissionCheckHandler(handler: PermissionCheck | null): void {
@@ -171,23 +173,27 @@ export class Session extends EventEmitter {
     return new Promise((resolve) => request(webContents, permission, resolve, details))
   }
 
-  /** Deletes what pages of these origins stored (all kinds of storage). */
+  /**
+   * Deletes what pages of this session ever stored, at this start or an earlier one. `origin`
+   * narrows it; kinds of storage can't be told apart.
+   */
   async clearStorageData(options: { origin?: string } = {}): Promise<void> {
-    const known = options.origin === undefined ? [...this.#seen] : [originOf(options.origin)]
+    const known = options.origin === undefined ? storedOrigins(this.label) : [options.origin]
+    if (known.length === 0) return
+    const partition = this.isPersistent() ? null : this.partition
+    const target = await browser.openTarget({ hidden: true, width: 0, height: 0 }, partition)
     for (const origin of known) {
-      const mapped = origins.toChromium(`${origin}/`, this.label).replace(/\/$/, '')
-      await this.#clear?.(mapped)
+      const address = origins.toChromium(`${originOf(origin)}/`, this.label).replace(/\/$/, '')
+      const all = { origin: address, storageTypes: 'all' }
+      await target.session.send('Storage.clearDataForOrigin', all)
     }
+    await browser.closeTarget(target.targetId)
   }
 
-  readonly #seen = new Set<string>()
-  #clear: ((origin: string) => Promise<void>) | null = null
-
-  /** A page of this session shows `url`; `clear` deletes an origin's storage through it. */
-  attend(url: string, clear: (origin: string) => Promise<void>): void {
+  /** A page of this session is about to show `url`. */
+  attend(url: string): void {
     const origin = originOf(url)
-    if (origin !== 'null') this.#seen.add(origin)
-    this.#clear = clear
+    if (origin !== 'null') rememberOrigin(this.label, origin)
   }
 
   setSpellCheckerEnabled(): void {}
@@ -198,6 +204,32 @@ export class Session extends EventEmitter {
 }
 
 fenceClass('session', Session.prototype)
+
+/** Origins with storage by session label: Chromium deletes by origin alone. */
+type Stored = Record<string, string[]>
+
+const originsFile = (): string => join(environment.profile, 'eccp-origins.json')
+
+function readStored(): Stored {
+  try {
+    return JSON.parse(readFileSync(originsFile(), 'utf8')) as Stored
+  } catch {
+    return {}
+  }
+}
+
+function storedOrigins(label: string): string[] {
+  return readStored()[label] ?? []
+}
+
+function rememberOrigin(label: string, origin: string): void {
+  const stored = readStored()
+  const known = stored[label] ?? []
+  if (known.includes(origin)) return
+  stored[label] = [...known, origin]
+  mkdirSync(environment.profile, { recursive: true, mode: 0o700 })
+  writeFileSync(originsFile(), JSON.stringify(stored))
+}
 
 /** The origin of any address, custom schemes included; `null` for opaque ones. */
 export function originOf(url: string): string {

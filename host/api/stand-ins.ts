@@ -280,6 +280,7 @@ fenceClass('Notification', Notification.prototype)
 /** The host reports no keychain: as on a Linux desktop without one. */
 export const safeStorage = fenced('safeStorage', {
   isEncryptionAvailable: (): boolean => false,
+  isAsyncEncryptionAvailable: (): Promise<boolean> => Promise.resolve(false),
   getSelectedStorageBackend: (): string => 'basic_text',
   setUsePlainTextEncryption(): void {
     throw notSupported('safeStorage.setUsePlainTextEncryption')

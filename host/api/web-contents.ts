@@ -1,30 +1,18 @@
 /**
- * `webContents`: one page of the app. Owns its target, its navigation and its IPC; a target
- * lost to a crash is replaced at the next load. Knows nothing of windows.
+ * `webContents`: one page of the app, its navigation and its IPC. A target lost to a crash is
+ * replaced at the next load. Knows nothing of windows.
  */
 import { EventEmitter } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import type { Target } from '../browser.ts'
 import type { CdpParams } from '../cdp.ts'
-import { browser, browserEvents, environment, origins } from '../environment.ts'
+import { browser, browserEvents, origins } from '../environment.ts'
 import { fenceClass, notSupported } from '../host-error.ts'
-import { type PageDocument, PageLink } from '../page-link.ts'
-import { pageProcess } from '../page-process.ts'
-import { IpcMain, type IpcEvent, ipcMain, type SenderFrame } from './ipc-main.ts'
+import { type PageOptions, PageTarget, type PageTargetEvents } from '../page-target.ts'
+import { dispatchInvoke, dispatchSend, frameOf } from './ipc-dispatch.ts'
+import { IpcMain } from './ipc-main.ts'
 import type { MessagePortMain } from './message-port.ts'
-import { mediaFeatures } from './native-theme.ts'
-import { originOf, type Session } from './session.ts'
-
-export interface WebContentsOptions {
-  session: Session
-  preload: string | null
-  additionalArguments: string[]
-  /** A page that is never to be seen: a target without a window. */
-  hidden: boolean
-  width: number
-  height: number
-}
+import { NavigationConsent } from './navigation-consent.ts'
+import type { Session } from './session.ts'
 
 type OpenHandler = (details: {
   url: string
@@ -34,16 +22,17 @@ type OpenHandler = (details: {
   referrer: { url: string; policy: string }
 }) => { action: 'deny' | 'allow' }
 
-const NOTICE = ' — Development shell, not sandboxed'
-
-const byId = new Map<number, WebContents>()
-let lastId = 0
-
 interface Load {
   url: string
   resolve(): void
   reject(error: Error): void
 }
+
+/** Levels of console messages, in Electron's order. */
+const LEVELS = ['debug', 'info', 'warning', 'error']
+
+const byId = new Map<number, WebContents>()
+let lastId = 0
 
 function loadError(code: string, url: string): Error {
   return Object.assign(new Error(`${code} loading '${url}'`), { code, url })
@@ -53,10 +42,10 @@ export class WebContents extends EventEmitter {
   readonly id = ++lastId
   readonly session: Session
   readonly ipc = new IpcMain()
-  readonly #options: WebContentsOptions
-  #target: Promise<Target> | null = null
-  #live: Target | null = null
-  #link: PageLink | null = null
+  readonly #options: PageOptions
+  readonly #consent = new NavigationConsent(this)
+  #opening: Promise<PageTarget> | null
+  #page: PageTarget | null = null
   #url = ''
   #title = ''
   #load: Load | null = null
@@ -66,139 +55,157 @@ export class WebContents extends EventEmitter {
   #muted = false
   #zoom = 1
   #openHandler: OpenHandler | null = null
-  /** Navigations that the page asked for and the request filter has not judged yet. */
-  readonly #asked = new Set<string>()
-  readonly #frames = new Set<string>()
 
-  constructor(options: WebContentsOptions) {
+  constructor(options: PageOptions) {
     super()
     this.#options = options
     this.session = options.session
     byId.set(this.id, this)
-    this.#target = this.#open()
-    this.#target.catch((error: unknown) => {
-      process.stderr.write(`${String(error)}\n`)
+    this.#opening = this.#open()
+    this.#opening.catch((error: unknown) => {
+      if (!this.#destroyed) process.stderr.write(`${String(error)}\n`)
     })
   }
 
   get targetId(): string | null {
-    return this.#live?.targetId ?? null
+    return this.#page?.id ?? null
+  }
+
+  get mainFrame() {
+    const send = (channel: string, ...args: unknown[]): void => this.send(channel, ...args)
+    return { ...frameOf(this, this.#url), send }
   }
 
   ownsFrame(frameId: string): boolean {
-    return this.#frames.has(frameId)
+    return this.#page?.ownsFrame(frameId) ?? false
   }
 
   isMainFrame(frameId: string): boolean {
-    return this.#live?.targetId === frameId
+    return this.targetId === frameId
   }
 
-  async #open(): Promise<Target> {
-    const { hidden, width, height } = this.#options
-    const target = await browser.openTarget(
-      { hidden, width, height },
-      this.session.isPersistent() ? null : this.session.partition,
-    )
+  allowsNavigation(frameId: string, url: string): boolean {
+    return this.#consent.allows(frameId, url, this.isMainFrame(frameId))
+  }
+
+  async #open(): Promise<PageTarget> {
+    const page = await PageTarget.open(this.#options, this.#events())
     if (this.#destroyed) {
-      await browser.closeTarget(target.targetId)
-      throw loadError('ERR_ABORTED', '')
+      await browser.closeTarget(page.id)
+      throw loadError('ERR_ABORTED', this.#url)
     }
-    this.#live = target
+    this.#page = page
     this.#crashed = false
-    this.#frames.clear()
-    this.#frames.add(target.targetId)
-    await this.#attend(target)
-    return target
+    return page
   }
 
-  async #attend({ session, targetId }: Target): Promise<void> {
-    const preload = this.#options.preload
-    this.#link = new PageLink(
-      session,
-      targetId,
-      {
-        titleSuffix: environment.sandbox ? '' : NOTICE,
-        process: pageProcess(this.#options.additionalArguments),
+  #events(): PageTargetEvents {
+    return {
+      onInvoke: (document, channel, args) => dispatchInvoke(this, document, channel, args),
+      onSend: (document, channel, args, ports) =>
+        dispatchSend(this, document, channel, args, ports),
+      onSignal: (name, detail) => this.#signalled(name, detail),
+      onNavigated: (url) => {
+        this.#url = origins.fromChromium(url)
+        this.emit('did-navigate', {}, this.#url, 200, 'OK')
       },
-      {
-        onInvoke: (document, channel, args) => this.#invoked(document, channel, args),
-        onSend: (document, channel, args, ports) => this.#sent(document, channel, args, ports),
-        onSignal: (name, detail) => this.#signalled(name, detail),
+      onNavigatedWithin: (url) => {
+        this.#url = origins.fromChromium(url)
+        this.emit('did-navigate-in-page', {}, this.#url, true)
       },
-    )
-    session.on('Page.frameAttached', (p) => this.#frames.add(String(p['frameId'])))
-    session.on('Page.frameRequestedNavigation', (p) => this.#requested(p))
-    session.on('Page.frameNavigated', (p) => this.#navigated(p))
-    session.on('Page.navigatedWithinDocument', (p) => {
-      if (p['frameId'] !== targetId) return
-      this.#url = origins.fromChromium(String(p['url']))
-      this.emit('did-navigate-in-page', {}, this.#url, true)
-    })
-    session.on('Page.domContentEventFired', () => this.emit('dom-ready', {}))
-    session.on('Page.loadEventFired', () => this.#loaded())
-    session.on('Page.windowOpen', (p) => this.#windowOpen(p))
-    session.on('Page.javascriptDialogOpening', () => {
-      if (environment.headless) session.post('Page.handleJavaScriptDialog', { accept: false })
-    })
-    session.on('Inspector.targetCrashed', () => this.gone('crashed'))
-    session.on('Runtime.consoleAPICalled', (p) => this.#console(p))
-    const installed = this.#link.install(preload === null ? null : readFileSync(preload, 'utf8'))
-    session.post('Inspector.enable')
-    session.post('Emulation.setEmulatedMedia', { features: mediaFeatures() })
-    if (environment.headless && !this.#options.hidden) {
-      const { width, height } = this.#options
-      session.post('Emulation.setDeviceMetricsOverride', {
-        width,
-        height,
-        deviceScaleFactor: 0,
-        mobile: false,
-      })
+      onWish: (frameId, url) => {
+        this.#consent.wish(frameId, url)
+        // Navigations that make no request would never be asked about.
+        if (/^(about|blob|data|javascript|filesystem):/.test(url)) {
+          if (!this.allowsNavigation(frameId, url)) this.stop()
+        }
+      },
+      onDomReady: () => this.emit('dom-ready', {}),
+      onLoaded: () => this.#loaded(),
+      onWindowOpen: (url, frameName, features) => this.#windowOpen(url, frameName, features),
+      onConsole: (type, message) => {
+        const level = LEVELS.includes(type) ? type : 'info'
+        const details = { message, level, lineNumber: 0, sourceId: '', frame: this.mainFrame }
+        this.emit('console-message', details, LEVELS.indexOf(level), message, 0, '')
+      },
+      onCrashed: () => this.gone('crashed'),
     }
-    session.post('Runtime.runIfWaitingForDebugger')
-    await installed
   }
 
-  /** Runs a DevTools command on the page; waits for its target. */
+  #signalled(name: string, detail: string): void {
+    switch (name) {
+      case 'preload-error':
+        this.emit('preload-error', {}, this.#options.preload, new Error(detail))
+        process.stderr.write(`Unable to load preload script: ${detail}\n`)
+        return
+      case 'title':
+        this.#title = detail
+        this.emit('page-title-updated', {}, detail, true)
+        return
+      default:
+        this.emit(`page-${name}`)
+    }
+  }
+
+  #windowOpen(address: string, frameName: string, features: string): void {
+    const answer = this.#openHandler?.({
+      url: origins.fromChromium(address),
+      frameName,
+      features,
+      disposition: 'new-window',
+      referrer: { url: this.#url, policy: '' },
+    })
+    if (answer?.action !== 'deny') {
+      process.stderr.write(`${notSupported('Opening windows from a page').message}; denied\n`)
+    }
+  }
+
+  setWindowOpenHandler(handler: OpenHandler): void {
+    this.#openHandler = handler
+  }
+
+  /** Runs a DevTools command on the page; waits for its target, and opens one if it was lost. */
   async command(method: string, params: CdpParams = {}): Promise<CdpParams> {
     if (this.#destroyed) throw new TypeError('Object has been destroyed')
-    const target = await (this.#target ??= this.#open())
-    return target.session.send(method, params)
+    const page = await (this.#opening ??= this.#open())
+    return page.send(method, params)
   }
 
-  /** As `command`, where a failure or a lost page does not matter. */
-  tell(method: string, params: CdpParams = {}): void {
-    if (this.#target === null || this.#destroyed) return
-    this.command(method, params).catch(() => {})
+  /** Changes what the target shows, where there is one. */
+  withPage(change: (page: PageTarget) => void): void {
+    void this.#opening?.then(change, () => {})
   }
 
   async loadURL(url: string): Promise<void> {
     this.#load?.reject(loadError('ERR_ABORTED', this.#load.url))
-    this.#asked.clear()
+    this.#consent.clear()
     const loaded = new Promise<void>((resolve, reject) => {
       this.#load = { url, resolve, reject }
     })
+    // Whoever does not wait for the page is not to be ended by its failure.
     loaded.catch(() => {})
     this.#loading = true
     this.#url = url
+    this.session.attend(url)
     this.emit('did-start-loading')
     this.emit('did-start-navigation', { url, isMainFrame: true, isSameDocument: false }, url)
-    const chromium = origins.toChromium(url, this.session.label)
-    this.session.attend(url, (origin) =>
-      this.command('Storage.clearDataForOrigin', { origin, storageTypes: 'all' }).then(() => {}),
-    )
     try {
-      const result = await this.command('Page.navigate', { url: chromium })
+      const address = origins.toChromium(url, this.session.label)
+      const result = await this.command('Page.navigate', { url: address })
       if (typeof result['errorText'] === 'string') {
         throw loadError(result['errorText'].replace(/^net::/, ''), url)
       }
-      if (result['loaderId'] === undefined) this.#loaded() // Same document: only the hash changed.
+      if (result['loaderId'] === undefined) this.#loaded() // Only the fragment changed.
     } catch (error) {
       this.#failed(error instanceof Error ? error : new Error(String(error)))
     }
     return loaded
   }
 
-  loadFile(path: string, options: { query?: Record<string, string>; hash?: string } = {}) {
+  loadFile(
+    path: string,
+    options: { query?: Record<string, string>; hash?: string } = {},
+  ): Promise<void> {
     const url = pathToFileURL(path)
     for (const [key, value] of Object.entries(options.query ?? {})) url.searchParams.set(key, value)
     if (options.hash !== undefined) url.hash = options.hash
@@ -206,10 +213,10 @@ export class WebContents extends EventEmitter {
   }
 
   reload(): void {
-    if (this.#live === null) void this.loadURL(this.#url).catch(() => {})
+    if (this.#page === null) void this.loadURL(this.#url).catch(() => {})
     else {
       this.#loading = true
-      this.tell('Page.reload')
+      this.#page.post('Page.reload')
     }
   }
 
@@ -218,7 +225,7 @@ export class WebContents extends EventEmitter {
   }
 
   stop(): void {
-    this.tell('Page.stopLoading')
+    this.#page?.post('Page.stopLoading')
   }
 
   #loaded(): void {
@@ -236,150 +243,17 @@ export class WebContents extends EventEmitter {
     const load = this.#load
     this.#load = null
     const code = (error as { code?: string }).code ?? 'ERR_FAILED'
+    this.emit('did-stop-loading')
     this.emit('did-fail-load', {}, -2, code, load?.url ?? this.#url, true)
     load?.reject(error)
   }
 
-  #navigated(params: CdpParams): void {
-    const frame = params['frame'] as {
-      id: string
-      url: string
-      urlFragment?: string
-      unreachableUrl?: string
-    }
-    this.#frames.add(frame.id)
-    if (frame.id !== this.#live?.targetId || frame.unreachableUrl !== undefined) return
-    this.#url = origins.fromChromium(frame.url + (frame.urlFragment ?? ''))
-    this.emit('did-navigate', {}, this.#url, 200, 'OK')
-  }
-
-  #requested(params: CdpParams): void {
-    if (params['frameId'] !== this.#live?.targetId) return
-    const url = String(params['url'])
-    this.#asked.add(url)
-    // Requests that never reach the network are not seen by the filter.
-    if (/^(about|blob|data|javascript|filesystem):/.test(url) && !this.allowsNavigation(url)) {
-      this.tell('Page.stopLoading')
-    }
-  }
-
-  /** Whether the page may go where it asked; also consumes the question. */
-  allowsNavigation(url: string): boolean {
-    if (!this.#asked.delete(url)) return true
-    let prevented = false
-    const seen = origins.fromChromium(url)
-    const details = {
-      url: seen,
-      isSameDocument: false,
-      isMainFrame: true,
-      preventDefault: () => {
-        prevented = true
-      },
-      get defaultPrevented() {
-        return prevented
-      },
-    }
-    this.emit('will-navigate', details, seen, false, true)
-    this.emit('will-frame-navigate', details)
-    return !prevented
-  }
-
-  #windowOpen(params: CdpParams): void {
-    const url = origins.fromChromium(String(params['url']))
-    const features = params['windowFeatures'] as string[]
-    const answer = this.#openHandler?.({
-      url,
-      frameName: String(params['windowName']),
-      features: features.join(','),
-      disposition: 'new-window',
-      referrer: { url: this.#url, policy: '' },
-    })
-    if (answer?.action !== 'deny') {
-      process.stderr.write(`${notSupported('Opening windows from a page').message}; denied\n`)
-    }
-  }
-
-  setWindowOpenHandler(handler: OpenHandler): void {
-    this.#openHandler = handler
-  }
-
-  #console(params: CdpParams): void {
-    const args = params['args'] as { value?: unknown; description?: string }[]
-    const message = args
-      .map((arg) =>
-        typeof arg.value === 'string' ? arg.value : (arg.description ?? String(arg.value)),
-      )
-      .join(' ')
-    const levels: Record<string, string> = { error: 'error', warning: 'warning', debug: 'debug' }
-    const level = levels[String(params['type'])] ?? 'info'
-    const details = { message, level, lineNumber: 0, sourceId: '', frame: this.mainFrame }
-    this.emit(
-      'console-message',
-      details,
-      ['debug', 'info', 'warning', 'error'].indexOf(level),
-      message,
-    )
-  }
-
-  #signalled(name: string, detail: string): void {
-    if (name === 'preload-error') {
-      this.emit('preload-error', {}, this.#options.preload, new Error(detail))
-      process.stderr.write(`Unable to load preload script: ${detail}\n`)
-    } else if (name === 'title') {
-      this.#title = detail
-      this.emit('page-title', detail)
-      this.emit('page-title-updated', {}, detail, true)
-    } else this.emit(`page-${name}`)
-  }
-
-  get mainFrame() {
-    return this.#frameOf(this.#url)
-  }
-
-  #frameOf(url: string): SenderFrame & { send(channel: string, ...args: unknown[]): void } {
-    return {
-      url,
-      origin: originOf(url),
-      name: '',
-      parent: null,
-      routingId: this.id,
-      processId: this.id,
-      isDestroyed: () => this.#destroyed,
-      send: (channel, ...args) => this.send(channel, ...args),
-    }
-  }
-
-  #event(document: PageDocument, ports: MessagePortMain[]): IpcEvent {
-    return {
-      type: 'frame',
-      sender: this,
-      senderFrame: this.#frameOf(origins.fromChromium(document.url)),
-      frameId: this.id,
-      processId: this.id,
-      ports,
-      reply: (channel, ...args) => this.send(channel, ...args),
-    }
-  }
-
-  async #invoked(document: PageDocument, channel: string, args: unknown[]): Promise<unknown> {
-    const handler = this.ipc.handlerOf(channel) ?? ipcMain.handlerOf(channel)
-    if (handler === undefined) throw new Error(`No handler registered for '${channel}'`)
-    return handler(this.#event(document, []), ...args)
-  }
-
-  #sent(document: PageDocument, channel: string, args: unknown[], ports: MessagePortMain[]): void {
-    const event = this.#event(document, ports)
-    this.emit('ipc-message', event, channel, ...args)
-    this.ipc.emit(channel, event, ...args)
-    ipcMain.emit(channel, event, ...args)
-  }
-
   send(channel: string, ...args: unknown[]): void {
-    this.#link?.message(channel, args)
+    this.#page?.link.message(channel, args)
   }
 
   postMessage(channel: string, message: unknown, transfer: MessagePortMain[] = []): void {
-    this.#link?.post(channel, message, transfer)
+    this.#page?.link.post(channel, message, transfer)
   }
 
   async executeJavaScript(code: string, userGesture = false): Promise<unknown> {
@@ -395,12 +269,6 @@ export class WebContents extends EventEmitter {
       throw new Error(exception.exception?.description ?? exception.text)
     }
     return (answer['result'] as { value?: unknown }).value
-  }
-
-  async insertCSS(css: string): Promise<string> {
-    const sheet = `{const s=document.createElement('style');s.textContent=${JSON.stringify(css)};document.head.append(s)}`
-    await this.executeJavaScript(sheet)
-    return ''
   }
 
   getURL(): string {
@@ -432,7 +300,7 @@ export class WebContents extends EventEmitter {
   }
 
   focus(): void {
-    this.tell('Page.bringToFront')
+    this.withPage((page) => page.post('Page.bringToFront'))
   }
 
   setAudioMuted(muted: boolean): void {
@@ -457,43 +325,37 @@ export class WebContents extends EventEmitter {
 
   setZoomFactor(factor: number): void {
     this.#zoom = factor
-    this.tell('Runtime.evaluate', {
-      expression: `document.documentElement.style.zoom = ${String(factor)}`,
-    })
+    const expression = `document.documentElement.style.zoom = ${String(factor)}`
+    this.withPage((page) => page.post('Runtime.evaluate', { expression }))
   }
 
+  // There are no developer tools beside the page, and no throttling to set.
   openDevTools(): void {}
   closeDevTools(): void {}
   isDevToolsOpened(): boolean {
     return false
   }
-
   setBackgroundThrottling(): void {}
   setVisualZoomLevelLimits(): Promise<void> {
     return Promise.resolve()
   }
 
-  getOSProcessId(): number {
-    return 0
-  }
-
   /** Ends the page's renderer, as a crash would. */
   forcefullyCrashRenderer(): void {
-    this.tell('Page.crash')
+    this.#page?.post('Page.crash')
   }
 
   #letGo(): void {
-    this.#link?.close()
-    this.#link = null
-    this.#live = null
-    this.#target = null
+    this.#page?.link.close()
+    this.#page = null
+    this.#opening = null
     if (this.#load !== null) this.#failed(loadError('ERR_FAILED', this.#load.url))
   }
 
   /** Chromium or the renderer is gone. The next load opens a new target. */
   gone(reason: 'crashed' | 'killed'): void {
-    if (this.#live === null) return
-    const { targetId } = this.#live
+    const { targetId } = this
+    if (targetId === null) return
     this.#crashed = true
     this.#letGo()
     if (reason === 'crashed') void browser.closeTarget(targetId)
@@ -516,11 +378,10 @@ export class WebContents extends EventEmitter {
   destroy(): void {
     if (this.#destroyed) return
     this.#destroyed = true
-    const targetId = this.targetId
-    this.#link?.close()
-    this.#link = null
-    this.#live = null
     byId.delete(this.id)
+    const { targetId } = this
+    this.#page?.link.close()
+    this.#page = null
     this.#load?.reject(loadError('ERR_ABORTED', this.#load.url))
     this.#load = null
     if (targetId !== null) void browser.closeTarget(targetId)
@@ -537,10 +398,6 @@ export class WebContents extends EventEmitter {
 
   static fromDevToolsTargetId(targetId: string): WebContents | undefined {
     return WebContents.getAllWebContents().find((contents) => contents.targetId === targetId)
-  }
-
-  static getFocusedWebContents(): WebContents | null {
-    return null
   }
 }
 

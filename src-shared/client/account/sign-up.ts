@@ -7,13 +7,13 @@
  */
 import {
   createGenesis,
+  DEFAULT_SUITE,
   deviceKeysOf,
   formatUserId,
   manifestEntryHash,
   newDeviceId,
   parseServerName,
   parseUserId,
-  DEFAULT_SUITE,
   toBase64Url,
 } from '../../protocol/index.ts'
 import type { DeviceSecrets, RecoverySecrets } from '../../protocol/index.ts'
@@ -190,7 +190,7 @@ async function begin(base: Foundation, fresh: AccountRecord): Promise<AccountRec
 
 /** The same person trying again: the keys whose request may have arrived are used once more. */
 function continued(kept: AccountRecord | null, fresh: AccountRecord): AccountRecord {
-  if (kept?.attempt == null || fresh.attempt === null) return fresh
+  if (kept === null || kept.attempt === null || fresh.attempt === null) return fresh
   if (kept.userId !== fresh.userId || kept.phase !== fresh.phase) return fresh
   const { recovery: old } = kept.attempt
   const { recovery: next, password } = fresh.attempt

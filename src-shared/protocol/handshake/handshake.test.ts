@@ -17,6 +17,7 @@ import {
   chooseSuite,
   handshakeHeaderSchema,
   initiateHandshake,
+  DEFAULT_SUITE,
   SUITE_HYBRID,
   SUITE_X25519,
 } from './index.ts'
@@ -112,10 +113,15 @@ describe.each([
 })
 
 describe('suites', () => {
+  it('are hybrid unless asked otherwise', () => {
+    expect(chooseSuite(1, 1)).toEqual({ ok: true, suite: DEFAULT_SUITE })
+    expect(DEFAULT_SUITE).toBe(SUITE_HYBRID)
+  })
+
   it('are the strongest that either side asks for', () => {
-    expect(chooseSuite(1, 1)).toEqual({ ok: true, suite: 1 })
-    expect(chooseSuite(1, 2)).toEqual({ ok: true, suite: 2 })
-    expect(chooseSuite(2, 1)).toEqual({ ok: true, suite: 2 })
+    expect(chooseSuite(1, 1, 1)).toEqual({ ok: true, suite: 1 })
+    expect(chooseSuite(1, 2, 1)).toEqual({ ok: true, suite: 2 })
+    expect(chooseSuite(2, 1, 1)).toEqual({ ok: true, suite: 2 })
     expect(chooseSuite(1, 1, 2)).toEqual({ ok: true, suite: 2 })
   })
 
@@ -127,7 +133,7 @@ describe('suites', () => {
   })
 
   it('are not weakened by an initiator: its manifest binds it too', () => {
-    const { header } = mustInitiate(bundleOf(bob, prekeys, 0))
+    const { header } = mustInitiate(bundleOf(bob, prekeys, 0), { suite: SUITE_X25519 })
     const weak = { ok: false, code: 'suite_too_weak' }
     expect(accept(header, { peer: { ...asPeer(alice), minSuite: 2 } })).toEqual(weak)
     expect(accept(header, { local: { ...bob, minSuite: 2 } })).toEqual(weak)
@@ -136,6 +142,16 @@ describe('suites', () => {
   it('are not weakened by a node that withholds the KEM prekey', () => {
     const { kem: _, ...bundle } = bundleOf(bob, prekeys, 0)
     expect(initiate(bundle, { suite: SUITE_HYBRID })).toEqual({ ok: false, code: 'kem_missing' })
+  })
+
+  it('are not given up by a KEM prekey that is no key, whoever signed it', () => {
+    const bundle = bundleOf(bob, prekeys, 0)
+    const noKey = toBase64Url(new Uint8Array(1184).fill(0xff))
+    const kem = signPrekey(crypto, bob, 'kem', bundle.signed.id, noKey)
+    expect(initiate({ ...bundle, kem }, { suite: SUITE_HYBRID })).toEqual({
+      ok: false,
+      code: 'bad_kem_prekey',
+    })
   })
 
   it('are refused where the header does not fit them', () => {

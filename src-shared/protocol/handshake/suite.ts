@@ -7,10 +7,14 @@
 
 export const SUITE_X25519 = 1
 export const SUITE_HYBRID = 2
-/** The suite used where both manifests allow it. */
-const DEFAULT_SUITE = SUITE_X25519
 
 export type Suite = typeof SUITE_X25519 | typeof SUITE_HYBRID
+
+/**
+ * What initiators use, and what new devices state as their minimum: without the latter a node could
+ * withhold the KEM prekey and so choose the weaker suite for two devices that both know better.
+ */
+export const DEFAULT_SUITE: Suite = SUITE_HYBRID
 
 export type SuiteErrorCode = 'suite_unknown' | 'suite_too_weak'
 

@@ -71,7 +71,8 @@ export function initiateHandshake(options: {
   const ephemeral = crypto.x25519PublicKey(ephemeralSecret)
   const signedKey = fromBase64Url(bundle.signed.key)
   const oneTimeKey = bundle.one_time && fromBase64Url(bundle.one_time.key)
-  const encapsulated = kem && crypto.mlKem768Encapsulate(fromBase64Url(kem.key), random(32))
+  const encapsulated = kem && encapsulate(crypto, fromBase64Url(kem.key), random(32))
+  if (encapsulated === 'bad_key') return { ok: false, code: 'bad_kem_prekey' }
   const secrets = agree(() => [
     crypto.x25519(local.x25519Secret, signedKey),
     crypto.x25519(ephemeralSecret, peer.x25519),
@@ -146,6 +147,20 @@ export function acceptHandshake(options: {
         )
       : null
   return { ok: true, agreement: derive(crypto, ad, secrets, shared) }
+}
+
+/** A peer can sign a KEM key that is none (FIPS 203 §7.2): that is the peer's doing, not a broken promise. */
+function encapsulate(
+  crypto: Crypto,
+  publicKey: Uint8Array,
+  seed: Uint8Array,
+): ReturnType<Crypto['mlKem768Encapsulate']> | 'bad_key' {
+  try {
+    return crypto.mlKem768Encapsulate(publicKey, seed)
+  } catch (error) {
+    if (error instanceof CryptoError && error.code === 'bad_key') return 'bad_key'
+    throw error
+  }
 }
 
 /** `null` where a point was of low order. */

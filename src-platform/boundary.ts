@@ -7,10 +7,10 @@ import { channel } from 'node:diagnostics_channel'
 
 const boundaries = channel('eccp:boundary')
 
+/** `commit.before`, `http.after` and the like. */
+export type Boundary = `${string}.before` | `${string}.after`
+
 /** `what` is a closed name from the code, never text or an id of a user. */
-export function passBoundary(
-  point: 'commit.before' | 'commit.after' | 'http.before' | 'http.after',
-  what: string,
-): void {
+export function passBoundary(point: Boundary, what: string): void {
   if (boundaries.hasSubscribers) boundaries.publish({ point, what })
 }

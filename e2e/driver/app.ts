@@ -13,6 +13,8 @@ export interface AppOptions {
   readonly profile?: string
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
+  /** In place of the suite's own. */
+  readonly executable?: string
 }
 
 export interface RunningApp {
@@ -22,6 +24,11 @@ export interface RunningApp {
   readonly options: AppOptions
   close(): Promise<void>
 }
+
+const running = new Set<RunningApp>()
+
+/** Apps of this process that nobody has closed, for pictures of a failure. */
+export const openApps = (): readonly RunningApp[] => [...running]
 
 export function executablePath(): string {
   const path = process.env['ECCP_E2E_EXECUTABLE']
@@ -43,7 +50,7 @@ async function mainPage(electron: ElectronApplication): Promise<Page> {
 export async function launchApp(options: AppOptions): Promise<RunningApp> {
   const asRoot = process.platform === 'linux' && process.getuid?.() === 0
   const electron = await _electron.launch({
-    executablePath: executablePath(),
+    executablePath: options.executable ?? executablePath(),
     args: [
       ...(asRoot ? ['--no-sandbox'] : []),
       mainEntry,
@@ -57,13 +64,16 @@ export async function launchApp(options: AppOptions): Promise<RunningApp> {
   const pid = electron.process().pid
   if (pid === undefined) throw new Error('the app has no process id')
   const page = await mainPage(electron)
-  return {
+  const app: RunningApp = {
     electron,
     page,
     pid,
     options,
     async close() {
+      running.delete(app)
       await electron.close()
     },
   }
+  running.add(app)
+  return app
 }

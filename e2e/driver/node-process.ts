@@ -11,6 +11,8 @@ export interface NodeOptions {
   readonly serverName: string
   /** Kept over restarts; a free one where it is not given. */
   readonly port?: number
+  /** Where clients reach it from outside; its own address where it is not given. */
+  readonly publicUrl?: string
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
@@ -59,7 +61,7 @@ export async function startNodeProcess(options: NodeOptions): Promise<NodeProces
       '--server-name',
       options.serverName,
       '--public-base-url',
-      url,
+      options.publicUrl ?? url,
       '--data',
       options.dataDir,
       '--listen',

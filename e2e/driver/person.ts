@@ -109,10 +109,24 @@ export async function sees(page: Page, text: string, timeout = 20_000): Promise<
   await expect(messages(page).getByText(text, { exact: true }).first()).toBeVisible({ timeout })
 }
 
+/** The row of a message; the newest one where several say the same. */
+export function messageWith(page: Page, text: string): Locator {
+  return messages(page)
+    .getByRole('listitem', { name: /, \d\d:\d\d$/ })
+    .filter({ hasText: text })
+    .last()
+}
+
+export const delivered = (message: Locator, to: string): Locator =>
+  message.getByRole('img', { name: new RegExp(`^(Delivered to|Read by) ${to}`) })
+
+export function roomRow(page: Page, name: string): Locator {
+  return workspace(page).getByRole('list', { name: 'Conversations' }).getByRole('listitem').filter({
+    hasText: name,
+  })
+}
+
 export async function openRoom(page: Page, name: string): Promise<void> {
-  await workspace(page)
-    .getByRole('link', { name: new RegExp(name) })
-    .or(workspace(page).getByRole('button', { name: new RegExp(name) }))
-    .first()
-    .click()
+  await roomRow(page, name).getByRole('button').click()
+  await expect(page.getByRole('main', { name: `Conversation with ${name}` })).toBeVisible()
 }

@@ -4,15 +4,20 @@
  * below it. Both happen inside the announcement, so nothing of the process runs in between.
  *
  *   ECCP_BOUNDARY_FILE  where to append `point what` lines
- *   ECCP_KILL_AT        `point#n`: the n-th passing of that point, counted from 1; `what` is not looked at
+ *   ECCP_KILL_AT        `point what#n`: the n-th passing of that boundary, counted from 1
  *   ECCP_KILL_TARGET    `self` (default) or `browser`
  *   ECCP_PLANTED_BUG    `ack-before-commit`: the vault says "done" 400 ms before it writes
  */
 import { subscribe } from 'node:diagnostics_channel'
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs'
 
-const file = process.env['ECCP_BOUNDARY_FILE']
-const [point, occurrence] = (process.env['ECCP_KILL_AT'] ?? '').split('#')
+// The app hands its environment down to the personal node, which is not the process meant.
+const isPersonalNode = process.argv.some((argument) =>
+  /[/\\]out[/\\]main[/\\]node\.js$/.test(argument),
+)
+const file = isPersonalNode ? undefined : process.env['ECCP_BOUNDARY_FILE']
+const [boundary, occurrence] = (process.env['ECCP_KILL_AT'] ?? '').split('#')
+const [point, what = ''] = (boundary ?? '').split(' ')
 const target = process.env['ECCP_KILL_TARGET'] ?? 'self'
 let left = Number(occurrence ?? Number.NaN)
 
@@ -47,7 +52,10 @@ function isBoundary(message: unknown): message is { point: string; what: string 
 
 subscribe('eccp:boundary', (message) => {
   if (!isBoundary(message)) return
-  const hit = message.point === point && (left -= 1) === 0
+  // A commit may hold several steps; it is a boundary of each of them.
+  const steps = message.what.split('+')
+  const hit =
+    !isPersonalNode && message.point === point && steps.includes(what) && (left -= 1) === 0
   if (file !== undefined)
     appendFileSync(file, `${message.point} ${message.what}${hit ? ' KILL' : ''}\n`)
   if (hit) kill()

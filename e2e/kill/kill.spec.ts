@@ -1,0 +1,182 @@
+/**
+ * kill -9 of the app, of its browser, of the node, at commit and request boundaries that a run without
+ * faults has enumerated. Afterwards nothing may be lost, doubled or unreadable, and no message key used
+ * twice: the ledger judges from what each side was told and from what crossed the wire.
+ *
+ *   ECCP_KILL_SEED  repeats a run;  ECCP_KILLS  how many (20; 200 with ECCP_LONG)
+ */
+import { expect, test } from '@playwright/test'
+import { Ledger } from './ledger.ts'
+import { names, Scene, victims, type KillPoint, type Name, type Victim } from './scene.ts'
+
+const long = process.env['ECCP_LONG'] === '1'
+const seed = Number(process.env['ECCP_KILL_SEED'] ?? Date.now() % 1_000_000)
+const kills = Number(process.env['ECCP_KILLS'] ?? (long ? 200 : 20))
+
+/** Mulberry32: small, seeded, good enough to draw from a list. */
+function generator(start: number): () => number {
+  let state = start >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+function pick<T>(random: () => number, list: readonly T[]): T {
+  const chosen = list[Math.floor(random() * list.length)]
+  if (chosen === undefined) throw new Error('nothing to draw from')
+  return chosen
+}
+
+const personOf = (victim: Victim): Name | null =>
+  victim === 'node' ? null : victim.startsWith('ada') ? 'ada' : 'bo'
+
+/** What happens in every round: both write, the other answers. */
+async function talk(scene: Scene, ledger: Ledger, until: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 3 && !until(); turn += 1) {
+    await Promise.all(
+      names.filter((name) => scene.alive(name)).map((name) => scene.say(name, ledger)),
+    )
+  }
+}
+
+async function agreed(scene: Scene, ledger: Ledger): Promise<string[]> {
+  const shown = Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await scene.shown(name)] as const)),
+  )
+  return ledger.judge(shown, scene.proxy.exchanges)
+}
+
+/** Counts how often each boundary is passed from a start to the end of a round. */
+async function enumerate(scene: Scene, ledger: Ledger): Promise<Map<Victim, Map<string, number>>> {
+  for (const name of names) await scene.close(name)
+  await scene.startNode(null)
+  for (const name of names) await scene.open(name, null)
+  await talk(scene, ledger, () => false)
+  await expect.poll(() => agreed(scene, ledger), { timeout: 60_000 }).toEqual([])
+  return new Map(
+    victims.map((victim) => {
+      const counts = new Map<string, number>()
+      for (const line of scene.passed(victim)) {
+        const [point = '', whats = ''] = line.split(' ')
+        for (const what of new Set(whats.split('+')))
+          counts.set(`${point} ${what}`, (counts.get(`${point} ${what}`) ?? 0) + 1)
+      }
+      return [victim, counts]
+    }),
+  )
+}
+
+/** One round; answers whether the victim really died at the point. */
+async function round(scene: Scene, ledger: Ledger, kill: KillPoint): Promise<boolean> {
+  const person = personOf(kill.victim)
+  for (const name of names) if (name !== person && !scene.alive(name)) await scene.open(name, null)
+  if (person === null) await scene.startNode(kill)
+  else {
+    if (scene.nodeGone) await scene.startNode(null)
+    await scene.close(person)
+    await scene.open(person, kill)
+  }
+  const hit = (): boolean => scene.passed(kill.victim).some((line) => line.endsWith(' KILL'))
+  await talk(scene, ledger, hit)
+  for (let wait = 0; wait < 30 && !hit(); wait += 1)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  const died = hit()
+  if (person !== null) await scene.close(person)
+  else if (scene.nodeGone) await scene.startNode(null)
+  return died
+}
+
+async function recover(scene: Scene): Promise<void> {
+  for (const name of names) await scene.close(name)
+  await scene.startNode(null)
+  for (const name of names) await scene.open(name, null)
+}
+
+test('nothing is lost, doubled or unreadable, and no key used twice, over kills at any boundary', async () => {
+  test.setTimeout(long ? 75 * 60_000 : 12 * 60_000)
+  console.log(`kill test: seed ${String(seed)}, ${String(kills)} kills`)
+  const random = generator(seed)
+  const scene = new Scene({ plantedBug: null })
+  const ledger = new Ledger()
+  try {
+    await scene.set()
+    const enumerated = await enumerate(scene, ledger)
+    const kinds = victims.flatMap((victim) =>
+      [...(enumerated.get(victim) ?? [])].map(([boundary, count]) => ({ victim, boundary, count })),
+    )
+    expect(kinds.length).toBeGreaterThan(20)
+    // Every victim gets its share; within one, kinds that have not been hit come first.
+    const waiting = new Map(
+      victims.map((victim) => [victim, kinds.filter((kind) => kind.victim === victim)]),
+    )
+    const hits = new Map<string, number>()
+    let done = 0
+    for (let attempt = 0; done < kills && attempt < kills * 2; attempt += 1) {
+      const victim = victims[attempt % victims.length] ?? 'node'
+      const fresh = waiting.get(victim) ?? []
+      const kind =
+        fresh.length > 0
+          ? pick(random, fresh)
+          : pick(
+              random,
+              kinds.filter((each) => each.victim === victim),
+            )
+      waiting.set(
+        victim,
+        fresh.filter((each) => each !== kind),
+      )
+      const kill = {
+        victim,
+        boundary: kind.boundary,
+        occurrence: 1 + Math.floor(random() * kind.count),
+      }
+      if (!(await round(scene, ledger, kill))) continue
+      done += 1
+      const label = `${victim} at ${kind.boundary}`
+      hits.set(label, (hits.get(label) ?? 0) + 1)
+      if (done % 10 === 0) console.log(`  ${String(done)} kills; ${scene.summary}`)
+    }
+    await recover(scene)
+    await talk(scene, ledger, () => false)
+    await expect
+      .poll(() => agreed(scene, ledger), { timeout: 120_000, intervals: [500] })
+      .toEqual([])
+    console.log(
+      `  ${String(done)} kills of ${String(hits.size)} kinds (${String(kinds.length)} enumerated); ${String(ledger.accepted.size)} messages confirmed, ${String(ledger.unconfirmed.size)} not; ${scene.summary}`,
+    )
+    if (long)
+      for (const kind of kinds)
+        if (!hits.has(`${kind.victim} at ${kind.boundary}`))
+          console.log(`  never hit: ${kind.victim} at ${kind.boundary}`)
+    expect(done).toBe(kills)
+  } finally {
+    await scene.end()
+  }
+})
+
+test('a vault that answers before it has written is found out', async () => {
+  test.setTimeout(4 * 60_000)
+  test.skip(
+    !/host[/\\]electron$/.test(process.env['ECCP_E2E_EXECUTABLE'] ?? 'host/electron'),
+    'the bug is planted in the development host',
+  )
+  const scene = new Scene({ plantedBug: 'ack-before-commit' })
+  const ledger = new Ledger()
+  try {
+    await scene.set()
+    const wrong: string[] = []
+    for (let attempt = 0; attempt < 4 && wrong.length === 0; attempt += 1) {
+      await round(scene, ledger, { victim: 'ada', boundary: 'http.before send', occurrence: 2 })
+      await recover(scene).catch(() => wrong.push('the app could not be opened again'))
+      await new Promise((resolve) => setTimeout(resolve, 3000))
+      if (wrong.length === 0)
+        wrong.push(...(await agreed(scene, ledger).catch(() => ['the timeline could not be read'])))
+    }
+    expect(wrong).not.toEqual([])
+  } finally {
+    await scene.end()
+  }
+})

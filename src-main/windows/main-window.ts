@@ -3,6 +3,9 @@ import { BrowserWindow, screen } from 'electron'
 import { appUrl } from './app-scheme.ts'
 import { isReachable, readWindowState, rememberWindowState, workAreas } from './window-state.ts'
 
+const CRASH_WINDOW_MS = 60_000
+const MAX_CRASHES = 3
+
 export interface MainWindowOptions {
   readonly preload: string
   readonly statePath: string
@@ -33,6 +36,20 @@ export function openMainWindow(options: MainWindowOptions): BrowserWindow {
   window.once('ready-to-show', () => window.show())
   // The profile's name belongs in the title, whatever the page calls itself.
   window.on('page-title-updated', (event) => event.preventDefault())
+  reopenAfterCrash(window)
   void window.loadURL(appUrl)
   return window
+}
+
+/** The page holds nothing that main does not have, so it simply starts again; not for ever, though. */
+function reopenAfterCrash(window: BrowserWindow): void {
+  let crashes: number[] = []
+  window.webContents.on('render-process-gone', (_event, { reason }) => {
+    const now = Date.now()
+    crashes = [...crashes.filter((time) => now - time < CRASH_WINDOW_MS), now]
+    if (reason === 'clean-exit' || crashes.length > MAX_CRASHES) return
+    setTimeout(() => {
+      if (!window.isDestroyed()) void window.loadURL(appUrl)
+    }, 100)
+  })
 }

@@ -20,7 +20,7 @@ export function Overlays() {
     case 'shortcuts':
       return <Shortcuts />
     case 'new-conversation':
-      return <NewConversation />
+      return <NewConversation key={overlay.who ?? ''} who={overlay.who ?? ''} />
     case 'new-group':
       return <NewGroup />
     case 'settings':

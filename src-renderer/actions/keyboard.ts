@@ -8,7 +8,7 @@ export const detailsAreDrawer = (): boolean => window.matchMedia('(max-width: 11
 
 const mac = /mac/i.test(navigator.platform)
 
-export function matchesShortcut(event: KeyboardEvent, shortcut: Shortcut): boolean {
+function matchesShortcut(event: KeyboardEvent, shortcut: Shortcut): boolean {
   const mod = mac ? event.metaKey : event.ctrlKey
   const other = mac ? event.ctrlKey : event.metaKey
   return (

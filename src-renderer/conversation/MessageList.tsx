@@ -32,6 +32,8 @@ const loadAhead = 1_200
 export function MessageList({ room, timeline }: { room: RoomSummary; timeline: Timeline }) {
   const core = useCore()
   const scroller = useRef<HTMLDivElement>(null)
+  // Kept aside: asking the page for it, once per row, would cost a layout each.
+  const width = useRef(700)
   const details = useApp((state) => state.details[room.id])
   const now = useNow(60_000)
   const { items, unreadFrom, older } = timeline
@@ -47,7 +49,7 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
     getItemKey: (index) => rows[index]?.key ?? index,
     estimateSize: (index) => {
       const row = rows[index]
-      return row ? estimateRow(row, scroller.current?.clientWidth ?? 700, group) : 60
+      return row ? estimateRow(row, width.current, group) : 60
     },
     overscan: 8,
     paddingStart: headRoom,
@@ -102,6 +104,7 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
       reportPlace()
     }
     const sizes = new ResizeObserver(() => {
+      width.current = element.clientWidth
       if (wasAtEnd) element.scrollTop = element.scrollHeight
       reportPlace()
     })
@@ -160,6 +163,11 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
     )
   }
 
+  const unreadAt = unreadFrom === null ? -1 : items.findIndex((item) => item.key === unreadFrom)
+  const fresh =
+    unreadAt < 0
+      ? 0
+      : items.slice(unreadAt).filter((item) => item.kind === 'message' && !item.mine).length
   const canSend = (details?.can.send ?? true) && room.membership === 'join'
   const lastMessage = rows.findLast((row) => row.content.kind === 'message')?.key ?? null
   const stop = tabStop !== null && rows.some((row) => row.key === tabStop) ? tabStop : lastMessage
@@ -237,9 +245,7 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
       {away ? (
         <button type="button" className="jump" onClick={() => list.scrollToEnd()}>
           <ArrowDown size={16} aria-hidden="true" />
-          {room.unread > 0
-            ? t('conversation.jumpUnread', { count: room.unread })
-            : t('conversation.jump')}
+          {fresh > 0 ? t('conversation.jumpUnread', { count: fresh }) : t('conversation.jump')}
         </button>
       ) : null}
     </div>

@@ -147,7 +147,7 @@ export function MessageTools({
             <Ellipsis size={16} aria-hidden="true" />
           </IconButton>
         </DropdownMenu.Trigger>
-        <DropdownMenu.Portal>
+        <DropdownMenu.Portal container={document.querySelector('main')}>
           <DropdownMenu.Content className="menu" align="end" sideOffset={6} collisionPadding={10}>
             {readable && !item.deleted ? (
               <Entry

@@ -17,7 +17,6 @@ interface Entry {
 
 /** Groups on show, in order; 2 holds skin tones and hair only. */
 export const emojiGroups = [0, 1, 3, 4, 5, 6, 7, 8, 9] as const
-export type EmojiGroup = (typeof emojiGroups)[number]
 
 let loaded: Promise<readonly Emoji[]> | null = null
 

@@ -31,20 +31,42 @@ function continues(before: TimelineItem | undefined, item: TimelineItem | undefi
   )
 }
 
+interface Made {
+  readonly before: TimelineItem | undefined
+  readonly after: TimelineItem | undefined
+  readonly row: Row
+}
+/** Rows already made: with the same neighbours an item gives the same row, however long the list. */
+const made = new WeakMap<TimelineItem, Made>()
+
 export function buildRows(items: readonly TimelineItem[], unreadFrom: string | null): Row[] {
   return items.map((item, index) => {
     const before = items[index - 1]
     const after = items[index + 1]
-    const day = !before || dayOf(before.time) !== dayOf(item.time) ? item.time : null
-    const unread = item.key === unreadFrom
-    if (item.kind === 'notice') {
-      return { key: item.key, day, unread, content: { kind: 'notice', item } }
-    }
-    const joinsBefore = !unread && continues(before, item)
-    const joinsAfter = after?.key !== unreadFrom && continues(item, after)
-    const place = joinsBefore ? (joinsAfter ? 'middle' : 'last') : joinsAfter ? 'first' : 'single'
-    return { key: item.key, day, unread, content: { kind: 'message', item, place } }
+    const marked = item.key === unreadFrom || after?.key === unreadFrom
+    const known = made.get(item)
+    if (!marked && known && known.before === before && known.after === after) return known.row
+    const row = buildRow(item, before, after, unreadFrom)
+    if (!marked) made.set(item, { before, after, row })
+    return row
   })
+}
+
+function buildRow(
+  item: TimelineItem,
+  before: TimelineItem | undefined,
+  after: TimelineItem | undefined,
+  unreadFrom: string | null,
+): Row {
+  const day = !before || dayOf(before.time) !== dayOf(item.time) ? item.time : null
+  const unread = item.key === unreadFrom
+  if (item.kind === 'notice') {
+    return { key: item.key, day, unread, content: { kind: 'notice', item } }
+  }
+  const joinsBefore = !unread && continues(before, item)
+  const joinsAfter = after?.key !== unreadFrom && continues(item, after)
+  const place = joinsBefore ? (joinsAfter ? 'middle' : 'last') : joinsAfter ? 'first' : 'single'
+  return { key: item.key, day, unread, content: { kind: 'message', item, place } }
 }
 
 /** A guess of a row's height before it was measured; near enough that the scrollbar stays calm. */
@@ -53,9 +75,14 @@ export function estimateRow(row: Row, width: number, group: boolean): number {
   if (row.content.kind === 'notice') return height + 30
   const { item, place } = row.content
   const perLine = Math.max(20, Math.min(width * 0.72, 580) / 7.4)
-  const lines = item.text
-    .split('\n')
-    .reduce((sum, line) => sum + Math.max(1, Math.ceil((line.length + 8) / perLine)), 0)
+  let lines = 0
+  for (let at = 0; at <= item.text.length;) {
+    const end = item.text.indexOf('\n', at)
+    const length = (end < 0 ? item.text.length : end) - at
+    lines += Math.max(1, Math.ceil((length + 8) / perLine))
+    if (end < 0) break
+    at = end + 1
+  }
   height += 16 + lines * 21.75
   if (place === 'single' || place === 'first') height += 10 + (group && !item.mine ? 19 : 0)
   else height += 3

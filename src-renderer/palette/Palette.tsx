@@ -32,7 +32,7 @@ export function Palette() {
 
   return (
     <Dialog title={t('palette.title')} onClose={close} place="top" bare width={560}>
-      <Command label={t('palette.title')} shouldFilter={false} loop className="palette">
+      <Command label={t('palette.placeholder')} shouldFilter={false} loop className="palette">
         <div className="palette__field">
           <Search size={18} aria-hidden="true" />
           <Command.Input
@@ -40,7 +40,6 @@ export function Palette() {
             value={query}
             onValueChange={setQuery}
             placeholder={t('palette.placeholder')}
-            aria-label={t('palette.placeholder')}
           />
           <kbd aria-hidden="true">{t('key.esc')}</kbd>
         </div>

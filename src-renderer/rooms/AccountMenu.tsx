@@ -1,6 +1,6 @@
 import { Keyboard, Link, MonitorSmartphone, Settings, UserPlus } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
-import type { ReactNode } from 'react'
+import { useState, type ReactNode } from 'react'
 import { shortcutKeys } from '../actions/keyboard.ts'
 import { actionById } from '../actions/registry.ts'
 import { Avatar } from '../design/Avatar.tsx'
@@ -19,6 +19,7 @@ const entries: readonly { id: string; icon: ReactNode }[] = [
 /** Who I am here, whether I am connected, and what belongs to my account. */
 export function AccountMenu() {
   const core = useCore()
+  const [open, setOpen] = useState(false)
   const account = useApp(currentAccount)
   const others = useApp((state) =>
     (state.app?.accounts ?? []).filter((view) => view.account !== state.account),
@@ -34,7 +35,7 @@ export function AccountMenu() {
           ? t('connection.signedOut')
           : t('connection.offline')
   return (
-    <DropdownMenu.Root modal={false}>
+    <DropdownMenu.Root modal={false} open={open} onOpenChange={setOpen}>
       <DropdownMenu.Trigger className="me">
         <span className="me__avatar">
           <Avatar id={account.account} name={account.displayName} size={36} />
@@ -48,7 +49,8 @@ export function AccountMenu() {
           <span className="me__status truncate">{status}</span>
         </span>
       </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      {/* Inside the landmark, so that nothing on the page lies outside one. */}
+      <DropdownMenu.Portal container={document.querySelector('nav')}>
         <DropdownMenu.Content className="menu" align="start" sideOffset={6} collisionPadding={8}>
           <div className="menu__head">
             <strong dir="auto">{account.displayName}</strong>

@@ -1,5 +1,5 @@
 import { Monitor } from 'lucide-react'
-import { useCallback, useEffect, useState } from 'react'
+import { useEffect, useState } from 'react'
 import type { OwnDevice } from '../../src-shared/view-model/index.ts'
 import { Button } from '../design/Button.tsx'
 import { useApp, useCore, useNow } from '../store/react.ts'
@@ -92,17 +92,22 @@ export function Devices() {
   const [devices, setDevices] = useState<readonly OwnDevice[] | null>(null)
   const [failed, setFailed] = useState(false)
 
-  const load = useCallback(async (): Promise<void> => {
-    if (account === null) return
-    const result = await core.call('account.devices', { account })
-    setFailed(!result.ok)
-    if (result.ok) setDevices(result.value)
-  }, [core, account])
+  const [turn, setTurn] = useState(0)
+  const load = (): void => setTurn(turn + 1)
 
   // A device that was just let in or turned away changes the list.
   useEffect(() => {
-    void load()
-  }, [load, pairings])
+    if (account === null) return
+    let wanted = true
+    void core.call('account.devices', { account }).then((result) => {
+      if (!wanted) return
+      setFailed(!result.ok)
+      if (result.ok) setDevices(result.value)
+    })
+    return () => {
+      wanted = false
+    }
+  }, [core, account, pairings, turn])
 
   return (
     <>
@@ -110,7 +115,7 @@ export function Devices() {
       {failed ? (
         <div className="row">
           <p>{t('settings.devices.failed')}</p>
-          <Button size="small" onClick={() => void load()}>
+          <Button size="small" onClick={load}>
             {t('common.tryAgain')}
           </Button>
         </div>
@@ -119,12 +124,7 @@ export function Devices() {
         {(devices ?? [])
           .filter((device) => device.status !== 'removed')
           .map((device) => (
-            <DeviceRow
-              key={device.id}
-              device={device}
-              account={account ?? ''}
-              onRemoved={() => void load()}
-            />
+            <DeviceRow key={device.id} device={device} account={account ?? ''} onRemoved={load} />
           ))}
       </ul>
     </>

@@ -12,9 +12,9 @@ import { t } from '../text/t.ts'
 import './start.css'
 
 /** Find somebody by name, address or invitation link, look at who it is, and begin. */
-export function NewConversation() {
+export function NewConversation(props: { who: string }) {
   const core = useCore()
-  const [who, setWho] = useState('')
+  const [who, setWho] = useState(props.who)
   const [found, setFound] = useState<FoundPerson | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
   const [busy, setBusy] = useState<'find' | 'start' | null>(null)

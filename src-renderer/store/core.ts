@@ -101,6 +101,7 @@ export function createCore(bridge: Bridge, clock: Clock = systemClock): Core {
       session.show(account)
       conversation.open(room)
     }),
+    bridge.on('link', ({ link }) => ctx.set({ overlay: { kind: 'new-conversation', who: link } })),
   ]
 
   return {

@@ -1,5 +1,5 @@
 /** Ties React to the store core. */
-import { createContext, useContext, useEffect, useState } from 'react'
+import { createContext, useCallback, useContext, useSyncExternalStore } from 'react'
 import { useStore } from 'zustand'
 import { useShallow } from 'zustand/react/shallow'
 import type { Core } from './core.ts'
@@ -19,14 +19,15 @@ export function useApp<T>(select: (state: UiState) => T): T {
   return useStore(useCore().store, useShallow(select))
 }
 
-/** The current time, renewed every `ms`; only while `active`. */
+/** The current time in steps of `ms`; it stands still while not `active`. */
 export function useNow(ms: number, active = true): number {
-  const [now, setNow] = useState(() => Date.now())
-  useEffect(() => {
-    if (!active) return
-    setNow(Date.now())
-    const timer = setInterval(() => setNow(Date.now()), ms)
-    return () => clearInterval(timer)
-  }, [ms, active])
-  return now
+  const subscribe = useCallback(
+    (changed: () => void) => {
+      if (!active) return () => undefined
+      const timer = setInterval(changed, ms)
+      return () => clearInterval(timer)
+    },
+    [ms, active],
+  )
+  return useSyncExternalStore(subscribe, () => Math.floor(Date.now() / ms) * ms)
 }

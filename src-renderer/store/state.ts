@@ -46,7 +46,8 @@ export type SettingsSection =
 /** The one dialog that may be open. */
 export type Overlay =
   | { readonly kind: 'palette' }
-  | { readonly kind: 'new-conversation' }
+  /** `who`: filled in already, from a link opened outside the app. */
+  | { readonly kind: 'new-conversation'; readonly who?: string }
   | { readonly kind: 'new-group' }
   | { readonly kind: 'settings'; readonly section: SettingsSection }
   | { readonly kind: 'shortcuts' }

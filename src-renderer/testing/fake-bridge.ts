@@ -47,7 +47,7 @@ export interface FakeOptions {
 type Handlers = { [N in CallName]: (input: CallInput<N>) => CallOutput<N> }
 type Listener = (payload: never) => void
 
-export const fakeWords =
+const fakeWords =
   'harbor maple violin amber cactus ribbon orbit velvet spoon meadow lantern copper tiger mosaic pepper glacier whistle canyon saddle feather umbrella magnet pillow river'.split(
     ' ',
   )

@@ -21,10 +21,20 @@ const fullFormat = new Intl.DateTimeFormat('en', {
   hour12: false,
 })
 
-/** A number that is equal for two times on the same local day. */
+/** The last day asked for: neighbours in a conversation nearly always fall on the same one. */
+let lastDay = { start: 0, end: 0 }
+
+/** The beginning of the local day that `time` falls on. */
 export function dayOf(time: number): number {
-  const date = new Date(time)
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime()
+  if (time < lastDay.start || time >= lastDay.end) {
+    const date = new Date(time)
+    const [year, month, day] = [date.getFullYear(), date.getMonth(), date.getDate()]
+    lastDay = {
+      start: new Date(year, month, day).getTime(),
+      end: new Date(year, month, day + 1).getTime(),
+    }
+  }
+  return lastDay.start
 }
 
 function daysBetween(time: number, now: number): number {

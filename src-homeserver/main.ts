@@ -8,7 +8,7 @@ import { realWorld } from './context.ts'
 import { failure } from './log.ts'
 import { startRunning } from './node.ts'
 import { rotateNodeKey } from './signing-key.ts'
-import { openStorage, StorageError } from './storage/index.ts'
+import { lockFolder, openStorage, StorageError } from './storage/index.ts'
 
 const WRONG_USAGE = 64
 
@@ -27,7 +27,10 @@ async function run(command: Command): Promise<void> {
     case 'rotate_key': {
       const crypto = createNativeCrypto()
       const { random, now } = realWorld
+      // A running node would go on signing with the key it has read.
+      const unlock = lockFolder(command.dataDir)
       const keys = rotateNodeKey({ crypto, folder: command.dataDir, random, now: now() })
+      unlock()
       process.stdout.write(`${keys.current.keyId}\n`)
       return
     }

@@ -17,7 +17,7 @@ const fileSchema = z.object({
 })
 type KeyFile = z.infer<typeof fileSchema>
 
-export interface PublicNodeKey {
+interface PublicNodeKey {
   readonly key_id: string
   readonly ed25519: string
   /** Milliseconds. */

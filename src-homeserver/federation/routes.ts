@@ -9,7 +9,7 @@ import type { NodeConfig } from '../config.ts'
 import { publicRateLimit } from '../http/rate-limit.ts'
 import type { Context } from '../context.ts'
 
-export const FEDERATION_PORT = 8448
+const FEDERATION_PORT = 8448
 
 export function registerFederation(app: FastifyInstance, context: Context): void {
   const config = { rateLimit: publicRateLimit(context.config.rateLimits) }

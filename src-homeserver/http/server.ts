@@ -162,7 +162,7 @@ function parseBody(request: FastifyRequest, body: string | Buffer): ParsedBody |
   }
 }
 
-export function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
+function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(value))
 }
 

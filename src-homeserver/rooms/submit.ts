@@ -6,11 +6,13 @@ import {
   canRedact,
   checkAgainstAuthEvents,
   checkAtParents,
+  creation,
   decodePdu,
   emptyState,
   envelopeId,
   isRedactable,
   isState,
+  membershipOf,
   applyEvent,
   originTsAfter,
   parseUserId,
@@ -211,8 +213,13 @@ async function store(
       wrap: wrap.text,
     })),
   )
+  const state = applyEvent(current.state, event)
   const audience = new Set(await tx.rooms.localMembers(room, ['join']))
   if (affected !== null) audience.add(affected)
+  // Between making the room and joining it, its maker is the only one there.
+  const made = creation(state)
+  if (made?.content.server === context.config.serverName)
+    if (membershipOf(state, made.creator) === undefined) audience.add(made.creator)
   await tx.streams.tell(
     pos,
     [...audience].map((member) => ({ member })),
@@ -221,7 +228,7 @@ async function store(
   const next: CurrentRoom = {
     extremities: [event.id],
     parents: [event],
-    state: applyEvent(current.state, event),
+    state,
   }
   context.roomStates.remember(room, next)
   return { event, current: next }

@@ -224,6 +224,25 @@ describe('rooms', () => {
   })
 })
 
+describe('the maker of a room', () => {
+  it.each(['shared', 'joined'] as const)(
+    'sees it from its first event, live and when starting anew (%s)',
+    async (history) => {
+      const next = await caughtUp(alice)
+      const room = await alice.createRoom([], { history })
+      for (const page of [await alice.sync(next), await alice.sync()]) {
+        const delta = page.rooms[room]
+        expect(delta).toMatchObject({ membership: 'join', state: [], limited: false, prev: null })
+        expect(types(delta)?.slice(0, 3)).toEqual([
+          'e.room.create',
+          'e.room.roster',
+          'e.room.member',
+        ])
+      }
+    },
+  )
+})
+
 describe('starting from nothing', () => {
   it('gives every room its state and latest events, in pages, and then what came after', async () => {
     const rooms: string[] = []

@@ -9,6 +9,7 @@ import { Kysely } from 'kysely'
 import { Accounts } from './accounts.ts'
 import { Devices } from './devices.ts'
 import { Events } from './events.ts'
+import { GroupCommit } from './group-commit.ts'
 import { Manifests } from './manifests.ts'
 import { migrate } from './migrations.ts'
 import { Prekeys } from './prekeys.ts'
@@ -22,14 +23,13 @@ import { ToDevice } from './to-device.ts'
 import { Txns } from './txns.ts'
 import { Wraps } from './wraps.ts'
 
+export { lockFolder } from './sqlite.ts'
 export { StorageError } from './storage-error.ts'
 export type { Account } from './accounts.ts'
 export type { Device, PairingStep } from './devices.ts'
 export type { EventRow, Span } from './events.ts'
-export type { MembershipRow, StateChange } from './rooms.ts'
 export type { Audience, StreamItem } from './streams.ts'
 export type { ToDeviceRow } from './to-device.ts'
-export type { TxnKey } from './txns.ts'
 
 /** The repositories as one transaction sees them. Never kept beyond it. */
 export interface Tx {
@@ -51,7 +51,10 @@ export interface Storage {
   readonly id: string
   /** One consistent view. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>
-  /** Atomic, one at a time, durable when it resolves; a throw undoes everything. */
+  /**
+   * Atomic, one at a time, durable when it resolves; a throw undoes everything. Waits only for the
+   * database: anything slower inside would hold up everyone.
+   */
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -88,6 +91,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 class SqlStorage implements Storage {
   readonly id: string
   readonly #db: Db
+  readonly #writes: GroupCommit
   readonly #unlock: () => void
   readonly #onNews: (members: ReadonlySet<string>) => void
 
@@ -98,6 +102,7 @@ class SqlStorage implements Storage {
     onNews: (members: ReadonlySet<string>) => void,
   ) {
     this.#db = db
+    this.#writes = new GroupCommit(db)
     this.id = id
     this.#unlock = unlock
     this.#onNews = onNews
@@ -109,7 +114,7 @@ class SqlStorage implements Storage {
 
   async write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     let woken: ReadonlySet<string> = new Set()
-    const result = await this.#db.transaction().execute(async (db) => {
+    const result = await this.#writes.write((db) => {
       const tx = repositories(db)
       woken = tx.streams.woken
       return work(tx)
@@ -119,6 +124,7 @@ class SqlStorage implements Storage {
   }
 
   async close(): Promise<void> {
+    await this.#writes.idle()
     await this.#db.destroy()
     this.#unlock()
   }

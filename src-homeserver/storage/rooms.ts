@@ -85,11 +85,11 @@ export class Rooms {
     room: string,
     type: string,
     stateKey: string,
-  ): Promise<{ pos: number; event_id: string; membership: string | null }[]> {
+  ): Promise<{ pos: number; event_id: string; member: string; membership: string | null }[]> {
     return this.#db
       .selectFrom('state_changes')
       .innerJoin('events', 'events.event_id', 'state_changes.event_id')
-      .select(['state_changes.pos', 'state_changes.event_id', 'events.membership'])
+      .select(['state_changes.pos', 'state_changes.event_id', 'events.member', 'events.membership'])
       .where('state_changes.room_id', '=', room)
       .where('state_changes.type', '=', type)
       .where('state_changes.state_key', '=', stateKey)

@@ -84,6 +84,37 @@ describe('the storage', () => {
     await storage.close()
   })
 
+  it('undoes one of several writes made durable together, and keeps the others', async () => {
+    const storage = await open()
+    const put = (hash: string, fails: boolean) =>
+      storage.write(async (tx) => {
+        await tx.accounts.putRegistrationToken({
+          token_hash: hash,
+          name: null,
+          uses_left: 1,
+          admin: 0,
+          created_at: 0,
+        })
+        if (fails) throw new Error(hash)
+        return hash
+      })
+    const results = await Promise.allSettled([put('a', false), put('b', true), put('c', false)])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    const use = (hash: string) =>
+      storage.write((tx) => tx.accounts.useRegistrationToken(hash, 'anyone'))
+    expect(await use('a')).toBeDefined()
+    expect(await use('b')).toBeUndefined()
+    expect(await use('c')).toBeDefined()
+    await storage.close()
+  })
+
+  it('finishes what was asked before it closes', async () => {
+    const storage = await open()
+    const writing = storage.write((tx) => tx.streams.take('account', 'x', null, 0))
+    await storage.close()
+    expect(await writing).toBe(1)
+  })
+
   it('never hands out a position twice, undone writes and restarts included', async () => {
     const positions: number[] = []
     for (let round = 0; round < 3; round++) {

@@ -1,6 +1,5 @@
 /** What happened after a position: one range of the account's feed, whatever the number of its rooms. */
 import { STATE_TYPES } from '../../src-shared/protocol/index.ts'
-import type { Pdu } from '../../src-shared/protocol/index.ts'
 import type { RoomDelta } from '../../src-shared/api/index.ts'
 import type { Context } from '../context.ts'
 import type { Caller } from '../http/call.ts'
@@ -82,6 +81,8 @@ async function addEvent(
   const row = loaded.events.get(item.ref)
   if (row === undefined) return
   const room = row.room_id
+  // Before the first event there is no state.
+  if (row.type === STATE_TYPES.create) draft.restart(room, [], null)
   if (row.type === STATE_TYPES.member && row.state_key === member) {
     const changes = await ownChanges(tx, own, room, member)
     if (row.membership === 'invite') {
@@ -94,9 +95,7 @@ async function addEvent(
       const spans = await spansOf(tx, room, changes)
       const older = await tx.events.latest(room, spans, item.pos, 1)
       const state = await stateBundle(tx, room, item.pos - 1, 'whole')
-      // Whoever made the room has nothing older to fetch than the state it began with.
-      const founding = changes[0]?.pos === item.pos && isFounder(state, member)
-      draft.restart(room, state, older.length === 0 || founding ? null : item.pos)
+      draft.restart(room, state, older.length === 0 ? null : item.pos)
     }
   }
   draft.addEvent(room, row, loaded.wraps.get(row.event_id))
@@ -135,12 +134,6 @@ async function ownChanges(
   const known = own.get(room) ?? (await membershipChanges(tx, room, member))
   own.set(room, known)
   return known
-}
-
-function isFounder(state: readonly Pdu[], member: string): boolean {
-  return state.some(
-    ({ envelope }) => envelope.type === STATE_TYPES.create && envelope.member === member,
-  )
 }
 
 function standing(membership: string | undefined): RoomDelta['membership'] {

@@ -35,7 +35,7 @@ export async function stateBundle(
 }
 
 /** `rows` behind their auth events and those events' own. */
-export async function withAuthChain(tx: Tx, rows: readonly EventRow[]): Promise<Pdu[]> {
+async function withAuthChain(tx: Tx, rows: readonly EventRow[]): Promise<Pdu[]> {
   return [...(await authChain(tx, rows)), ...rows.map(toPdu)]
 }
 

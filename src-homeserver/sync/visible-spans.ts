@@ -55,13 +55,17 @@ function merge(spans: readonly Span[]): Span[] {
   return out
 }
 
+/** What the member was, since when. Whoever made the room was in it from its first event on. */
 export async function membershipChanges(
   tx: Tx,
   room: string,
   member: string,
 ): Promise<Change<string>[]> {
   const changes = await tx.rooms.history(room, STATE_TYPES.member, member)
-  return changes.map(({ pos, membership }) => ({ pos, value: membership ?? 'leave' }))
+  const stated = changes.map(({ pos, membership }) => ({ pos, value: membership ?? 'leave' }))
+  const [created] = await tx.rooms.history(room, STATE_TYPES.create, '')
+  if (created?.member !== member) return stated
+  return [{ pos: created.pos, value: 'join' }, ...stated]
 }
 
 export async function spansOf(

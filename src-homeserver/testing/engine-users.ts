@@ -91,8 +91,17 @@ export async function reopened(
   user: TestUser,
   options: UserOptions = {},
 ): Promise<TestUser> {
-  const ports = portsFor(node, { ...options, store: user.store.reopen() })
-  return started(user.name, await openAccount(ports), ports)
+  return opened(node, user.name, { ...options, store: user.store.reopen() })
+}
+
+/** From a store that may hold an account. */
+export async function opened(
+  node: TestNode,
+  name: string,
+  options: UserOptions,
+): Promise<TestUser> {
+  const ports = portsFor(node, options)
+  return started(name, await openAccount(ports), ports)
 }
 
 export async function pairOfUsers(node: TestNode): Promise<readonly [TestUser, TestUser]> {

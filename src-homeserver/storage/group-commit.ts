@@ -5,6 +5,7 @@
  */
 import { sql } from 'kysely'
 import type { Transaction } from 'kysely'
+import { passBoundary } from '../../src-platform/boundary.ts'
 import type { Db, Schema } from './schema.ts'
 
 const MAX_BATCH = 64
@@ -70,7 +71,9 @@ export class GroupCommit {
   async #commit(batch: readonly Job[]): Promise<void> {
     await this.#db.transaction().execute(async (db) => {
       for (const job of batch) await inSavepoint(db, job)
+      passBoundary('commit.before', 'node')
     })
+    passBoundary('commit.after', 'node')
   }
 }
 

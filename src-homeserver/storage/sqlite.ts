@@ -7,7 +7,6 @@ import { DatabaseSync } from 'node:sqlite'
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { SqliteAdapter, SqliteDialect } from 'kysely'
 import type { Dialect, SqliteDatabase, SqliteStatement } from 'kysely'
-import { passBoundary } from '../../src-platform/boundary.ts'
 import { StorageError } from './storage-error.ts'
 
 const STATEMENT_CACHE = 500
@@ -63,7 +62,7 @@ class Adapter implements SqliteDatabase {
     const known = this.#statements.get(text)
     if (known !== undefined) return known
     if (this.#statements.size >= STATEMENT_CACHE) this.#statements.clear()
-    const statement = new Statement(this.#database.prepare(text), text === 'commit')
+    const statement = new Statement(this.#database.prepare(text))
     this.#statements.set(text, statement)
     return statement
   }
@@ -78,11 +77,8 @@ class Statement implements SqliteStatement {
   readonly reader: boolean
   readonly #statement: StatementSync
 
-  readonly #isCommit: boolean
-
-  constructor(statement: StatementSync, isCommit: boolean) {
+  constructor(statement: StatementSync) {
     this.#statement = statement
-    this.#isCommit = isCommit
     this.reader = statement.columns().length > 0
   }
 
@@ -94,10 +90,7 @@ class Statement implements SqliteStatement {
     changes: number | bigint
     lastInsertRowid: number | bigint
   } {
-    if (this.#isCommit) passBoundary('commit.before', 'node')
-    const result = this.#statement.run(...parameters.map(input))
-    if (this.#isCommit) passBoundary('commit.after', 'node')
-    return result
+    return this.#statement.run(...parameters.map(input))
   }
 
   iterate(parameters: readonly unknown[]): IterableIterator<unknown> {

@@ -8,6 +8,17 @@ import { defineConfig } from 'electron-vite'
 /** Left in node_modules: native code, and what the node's process loads by itself. */
 const external = ['electron', /^node:/, '@node-rs/argon2', /^fastify/, /^@fastify\//, /^pino/]
 
+/** Font packages name WOFF beside WOFF2 for browsers that Electron is not. */
+const onlyWoff2 = {
+  postcssPlugin: 'only-woff2',
+  Declaration: {
+    src(declaration: { value: string }): void {
+      const smaller = declaration.value.replace(/,\s*url\([^)]*\.woff\)\s*format\('woff'\)/g, '')
+      if (smaller !== declaration.value) declaration.value = smaller
+    },
+  },
+}
+
 export default defineConfig({
   main: {
     build: {
@@ -46,6 +57,7 @@ export default defineConfig({
     base: './',
     publicDir: false,
     plugins: [react()],
+    css: { postcss: { plugins: [onlyWoff2] } },
     build: {
       outDir: 'out/renderer',
       assetsInlineLimit: 0,

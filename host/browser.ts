@@ -29,11 +29,11 @@ export interface PausedRequest {
 export interface BrowserEvents {
   /** Every request of every page, worker and popup waits here until it is answered. */
   onRequest(request: PausedRequest, browser: CdpSession): void
-  /** A page opened a window. It is closed right away. */
-  onPopup(openerId: string): void
   /** A target that `openTarget` made is gone, while Chromium lives on. */
   onTargetGone(targetId: string): void
   onBrowserGone(): void
+  /** Chromium's sandbox does not work on this system; the options must say so from now on. */
+  onNoSandbox(): void
 }
 
 export interface WantedTarget {
@@ -79,7 +79,11 @@ export class Browser {
   }
 
   async #start(): Promise<Chromium> {
-    const chromium = await startChromium(this.#options())
+    const chromium = await startChromium(this.#options()).catch((error: unknown) => {
+      if (!(error instanceof HostError) || error.code !== 'no_sandbox') throw error
+      this.#events.onNoSandbox()
+      return startChromium(this.#options())
+    })
     const { browser } = chromium.connection
     browser.on('Target.attachedToTarget', (params) => this.#attached(chromium, params))
     browser.on('Target.detachedFromTarget', (params) => {
@@ -140,7 +144,6 @@ export class Browser {
       // Closing a target that still waits for its debugger hangs: resume first.
       session.post('Runtime.runIfWaitingForDebugger')
       chromium.connection.browser.post('Target.closeTarget', { targetId: info.targetId })
-      this.#events.onPopup(info.openerId)
       return
     }
     this.#sessions.set(info.targetId, sessionId)

@@ -134,7 +134,10 @@ async function claimProfile(profile: string): Promise<void> {
   }
 }
 
-/** Starts Chromium. Rejects with HostError `no_chromium`, `profile_in_use` or `start_failed`. */
+/**
+ * Starts Chromium. Rejects with HostError `no_chromium`, `no_sandbox`, `profile_in_use` or
+ * `start_failed`.
+ */
 export async function startChromium(options: ChromiumOptions): Promise<Chromium> {
   const path = findChromium()
   if (path === null) {
@@ -178,6 +181,9 @@ export async function startChromium(options: ChromiumOptions): Promise<Chromium>
     await connection.browser.send('Browser.getVersion')
   } catch {
     await exited
+    if (options.sandbox && /no usable sandbox|SUID sandbox|new namespace/i.test(errors)) {
+      throw new HostError('no_sandbox', 'Chromium cannot use its sandbox here')
+    }
     throw new HostError('start_failed', `Chromium did not start\n${errors}`)
   }
   return { process: child, connection, path, exited }

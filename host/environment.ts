@@ -34,9 +34,8 @@ export const environment: Environment = {
 export const origins = new Origins()
 
 /** Filled in by the modules that own the objects behind; breaks import cycles. */
-export const browserEvents: BrowserEvents = {
+export const browserEvents: Omit<BrowserEvents, 'onNoSandbox'> = {
   onRequest() {},
-  onPopup() {},
   onTargetGone() {},
   onBrowserGone() {},
 }
@@ -51,9 +50,12 @@ export const browser = new Browser(
   }),
   {
     onRequest: (request, session) => browserEvents.onRequest(request, session),
-    onPopup: (openerId) => browserEvents.onPopup(openerId),
     onTargetGone: (targetId) => browserEvents.onTargetGone(targetId),
     onBrowserGone: () => browserEvents.onBrowserGone(),
+    onNoSandbox() {
+      process.stderr.write('Chromium cannot use its sandbox here and runs without it\n')
+      environment.sandbox = false
+    },
   },
 )
 

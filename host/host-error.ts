@@ -1,6 +1,7 @@
 /** The host's one error class, and the fence around what it does not support. */
 
-export type HostErrorCode = 'not_supported' | 'no_chromium' | 'profile_in_use' | 'start_failed'
+export type HostErrorCode =
+  'not_supported' | 'no_chromium' | 'no_sandbox' | 'profile_in_use' | 'start_failed'
 
 export class HostError extends Error {
   readonly code: HostErrorCode

@@ -215,7 +215,7 @@ describe.skipIf(findChromium() === null)('an app in the host', () => {
   })
 
   test('hands the command line of a second instance to the first', async () => {
-    const second = runHost(folder.path, 'eccp://join')
+    const second = runHost(folder.path, { args: ['eccp://join'] })
     expect(await second.exited).toBe(0)
     expect(await host.next('second-instance')).toEqual(['eccp://join', { hello: 'first' }])
   })

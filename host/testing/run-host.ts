@@ -32,10 +32,16 @@ export interface RunningHost {
   quit(): Promise<number | null>
 }
 
-export function runHost(userData: string, ...args: string[]): RunningHost {
+export interface RunOptions {
+  args?: string[]
+  env?: Record<string, string>
+}
+
+/** Starts the fixture, headless unless `env` says otherwise. */
+export function runHost(userData: string, { args = [], env = {} }: RunOptions = {}): RunningHost {
   const child = spawn(HOST, [APP, `--user-data-dir=${userData}`, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ECCP_HOST_HEADLESS: '1' },
+    env: { ...process.env, ECCP_HOST_HEADLESS: '1', ...env },
   })
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))

@@ -19,6 +19,7 @@ import {
   unlock,
   workspace,
 } from '../driver/person.ts'
+import { endPersonalNode } from '../driver/personal-node.ts'
 import { startRecordingProxy, type RecordingProxy } from '../driver/recording-proxy.ts'
 import type { Ledger, Shown } from './ledger.ts'
 
@@ -250,6 +251,7 @@ export class Scene {
     for (const name of names) await this.close(name)
     await this.#node?.kill('SIGTERM')
     await this.#proxy?.close()
+    endPersonalNode(this.#home)
     rmSync(this.#home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   }
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { launchApp, type RunningApp } from '../../e2e/driver/app.ts'
 import { startNodeProcess } from '../../e2e/driver/node-process.ts'
+import { endPersonalNode } from '../../e2e/driver/personal-node.ts'
 import {
   accept,
   choosePassphrase,
@@ -114,6 +115,7 @@ export async function runDemo(): Promise<number> {
     writeFileSync(join(folder, 'transcript.txt'), `${transcript.join('\n')}\n`)
     await Promise.allSettled(apps.map((app) => app.close()))
     await node.kill()
+    endPersonalNode(home)
     rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
     console.log(`Screenshots and transcript: ${folder}`)
   }

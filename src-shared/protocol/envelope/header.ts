@@ -32,6 +32,17 @@ const MAX_BASIS = 32
 export const envelopeTransportSchema = z.enum(['pairwise', 'chain', 'clear'])
 export type EnvelopeTransport = z.infer<typeof envelopeTransportSchema>
 
+/** Messages of one sender chain (Rosters, wraps, chains §6). */
+export const MAX_CHAIN_MESSAGES = 100
+
+/** Which key of which sender chain opens the body. */
+export type ChainPlace = {
+  /** The chain's id, 43 characters. */
+  readonly id: string
+  /** Counts from 0. */
+  readonly n: number
+}
+
 export type EnvelopeHeader = {
   readonly v: 1
   readonly suite: number
@@ -50,6 +61,8 @@ export type EnvelopeHeader = {
   /** `rosterHash` of the joined members as the sender sees them. */
   readonly roster: string
   readonly transport: EnvelopeTransport
+  /** Present exactly in `chain`. */
+  readonly chain?: ChainPlace
   /** Commitment to the content key; `null` exactly in `clear`. */
   readonly commit: string | null
   readonly body_hash: string
@@ -75,6 +88,15 @@ export const envelopeHeaderSchema: z.ZodType<EnvelopeHeader> = z
     ts: timestampSchema,
     roster: base64UrlSchema(32),
     transport: envelopeTransportSchema,
+    chain: z
+      .object({
+        id: base64UrlSchema(32),
+        n: z
+          .int()
+          .min(0)
+          .max(MAX_CHAIN_MESSAGES - 1),
+      })
+      .exactOptional(),
     commit: base64UrlSchema(32).nullable(),
     body_hash: base64UrlSchema(32),
     state_key: z.string().max(255).exactOptional(),
@@ -84,6 +106,7 @@ export const envelopeHeaderSchema: z.ZodType<EnvelopeHeader> = z
   })
   .refine((header) => (header.device === null) === (header.node !== undefined), 'bad maker')
   .refine((header) => (header.commit === null) === (header.transport === 'clear'), 'bad commit')
+  .refine((header) => (header.chain !== undefined) === (header.transport === 'chain'), 'bad chain')
   .refine((header) => header.device !== null || header.transport === 'clear', 'bad transport')
   .refine(hasWholeState, 'bad state fields')
 

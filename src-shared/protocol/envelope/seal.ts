@@ -5,6 +5,7 @@
  * commitment, body hash, id and signature; wraps are made from the id. The result must be committed
  * before anything of it leaves, and an ambiguous failure repeats the very same bytes.
  */
+import { requireLength } from '../crypto.ts'
 import type { Crypto } from '../crypto.ts'
 import {
   canonicalBytes,
@@ -24,7 +25,7 @@ import {
   headerBytes,
   MAX_ENVELOPE_SIZE,
 } from './header.ts'
-import type { EnvelopeHeader } from './header.ts'
+import type { ChainPlace, EnvelopeHeader } from './header.ts'
 import { encodeContent } from './message-content.ts'
 import type { MessageContent } from './message-content.ts'
 
@@ -72,20 +73,36 @@ export type SealErrorCode = 'bad_header' | 'bad_content' | 'too_large'
 export type SealFailure = { readonly ok: false; readonly code: SealErrorCode }
 export type SealResult<T> = { readonly ok: true; readonly sealed: T } | SealFailure
 
-/** Encrypts `content` for an ordinary message. */
+/** A content key that exists before its message, and never belongs to two. */
+export type GivenContentKey = {
+  /** 32 bytes. */
+  readonly contentKey: Uint8Array
+  /** Where it is the key of a sender chain; the transport is `chain` then. */
+  readonly chain?: ChainPlace
+}
+
+/**
+ * Encrypts `content` for an ordinary message. The content key is drawn here unless `key` brings it: from
+ * a sender chain, or drawn earlier because attachments had to be sealed first.
+ */
 export function sealEnvelope(options: {
   readonly crypto: Crypto
   readonly random: Random
   readonly local: LocalDevice
   readonly draft: EnvelopeDraft
   readonly content: MessageContent | JsonObject
-  readonly transport?: 'pairwise' | 'chain'
+  readonly key?: GivenContentKey
 }): SealResult<SealedEnvelope> {
-  const { crypto, random, local, draft, transport = 'pairwise' } = options
+  const { crypto, random, local, draft, key } = options
   const plaintext = encodeContent(options.content)
   if (plaintext === null) return { ok: false, code: 'bad_content' }
-  const contentKey = random(CONTENT_KEY_BYTES)
-  const bare = { ...common(draft), member: local.member, device: local.device, transport }
+  const contentKey = key?.contentKey ?? random(CONTENT_KEY_BYTES)
+  requireLength(contentKey, CONTENT_KEY_BYTES)
+  const way =
+    key?.chain === undefined
+      ? ({ transport: 'pairwise' } as const)
+      : ({ transport: 'chain', chain: key.chain } as const)
+  const bare = { ...common(draft), member: local.member, device: local.device, ...way }
   const keys = deriveContentKeys(crypto, bare, contentKey)
   const body = crypto.chacha20Poly1305Seal(keys.key, keys.nonce, plaintext, keys.ad)
   const finished = finish(crypto, { ...bare, commit: toBase64Url(keys.commit) }, body)

@@ -1,7 +1,7 @@
 /**
  * Messages from device to device outside any room, through the same ratchet sessions (§6).
  *
- * They ask for and answer single content keys, repair sessions and carry what only one's own devices
+ * They ask for and answer single content keys, give sender chains, repair sessions and carry what only one's own devices
  * should know. Whom to answer (recorded recipients and own active devices) is the engine's decision;
  * unknown kinds are kept.
  */
@@ -36,6 +36,7 @@ import type {
   RatchetMessage,
   SessionSet,
 } from '../ratchet/index.ts'
+import { chainDistributionSchema } from './chain.ts'
 
 /** Canonical bytes of the content. */
 const MAX_CONTENT = 32 * 1024
@@ -66,6 +67,7 @@ const deviceNameSchema = z.looseObject({
 })
 
 const knownContentSchema = z.discriminatedUnion('kind', [
+  chainDistributionSchema,
   keyRequestSchema,
   keyAnswerSchema,
   sessionResetSchema,

@@ -158,6 +158,8 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     if (!(await originKeys.knows(db, me.serverName))) await originKeys.fetchOwn()
     if ((await contacts.manifest(db, me.member)) === null)
       await contacts.refresh(me.userId, me.member)
+    // Published before anybody can learn of this device, so that nobody finds it without prekeys.
+    if (account.phase === 'active') await prekeys.tend(null, false)
   }
   sync.onStored = (quiet) => {
     transmitter.kickAll()

@@ -18,7 +18,7 @@ import { tables } from '../store/tables.ts'
 /** Base64url. */
 const recoverySchema = z.object({ ed25519: z.string(), x25519: z.string() })
 
-export const accountSchema = z.object({
+const accountSchema = z.object({
   v: z.literal(1),
   /**
    * `registering` and `signing_in`: keys are made and a request may have left; what it takes to repeat

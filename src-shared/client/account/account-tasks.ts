@@ -116,8 +116,8 @@ export class AccountTasks {
 
   async #tellNewRecovery(): Promise<void> {
     const { db, crypto, me } = this.#ctx
-    const words = (await db.get(accountRecord, SELF))?.newRecovery
-    if (words == null) return
+    const words = (await db.get(accountRecord, SELF))?.newRecovery ?? null
+    if (words === null) return
     const author = { id: me.device, ed25519: me.secrets.ed25519 }
     try {
       await this.#parts.own.append((state) =>

@@ -7,7 +7,7 @@ import { tables } from '../store/tables.ts'
 
 const time = z.int().nonnegative()
 
-export const changeSchema = z.enum(['device_added', 'device_removed', 'identity_reset', 'fork'])
+const changeSchema = z.enum(['device_added', 'device_removed', 'identity_reset', 'fork'])
 export type ContactChange = z.infer<typeof changeSchema>
 
 /** Key: the fingerprint. */

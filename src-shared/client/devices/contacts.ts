@@ -335,7 +335,7 @@ export class Contacts {
   }
 }
 
-export function peerDevice(manifest: ManifestState, device: ManifestDevice): PeerDevice {
+function peerDevice(manifest: ManifestState, device: ManifestDevice): PeerDevice {
   return {
     member: manifest.fingerprint,
     device: device.id,

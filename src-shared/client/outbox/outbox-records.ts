@@ -8,7 +8,7 @@ import { tables } from '../store/tables.ts'
 
 const json = z.custom<JsonObject>((value) => typeof value === 'object' && value !== null)
 
-export const jobSchema = z.discriminatedUnion('kind', [
+const jobSchema = z.discriminatedUnion('kind', [
   /** Encrypted: a text, an edit, a reaction, a deletion. `shown`: it is an item of the timeline. */
   z.object({ kind: z.literal('message'), content: json, shown: z.boolean() }),
   z.object({ kind: z.literal('redact'), target: z.string() }),

@@ -4,7 +4,7 @@
  * No answer: the same bytes again under the same transaction id. A definite refusal: what changed is
  * fetched and the entry sealed anew, with a new key, place and transaction id, or it fails for good.
  */
-import { membershipOf, toUtf8 } from '../../protocol/index.ts'
+import { creation, isJoined, membershipOf, toUtf8 } from '../../protocol/index.ts'
 import type { RoomState } from '../../protocol/index.ts'
 import type { Context } from '../context.ts'
 import type { Contacts } from '../devices/contacts.ts'
@@ -109,7 +109,9 @@ export class Transmitter {
       }
       const state = await this.#parts.states.get(db, room)
       const info = await this.#parts.rooms.get(db, room)
-      if (entry.job.kind === 'message' && info !== null) {
+      // Made or joined here a moment ago; the next sync brings the state to seal on.
+      if (info === null || lagsBehind(info, state, this.#ctx.me.member)) return null
+      if (entry.job.kind === 'message') {
         const peer = peerStanding(info, state)
         if (peer === 'awaited') return null
         if (peer === 'gone') {
@@ -278,12 +280,15 @@ export class Transmitter {
   }
 }
 
+function lagsBehind(info: RoomEntry, state: RoomState, me: string): boolean {
+  return creation(state) === null || (info.membership === 'join' && !isJoined(state, me))
+}
+
 /**
  * In a direct room nothing is sealed before the other person has joined: whoever joins later could not
  * read it.
  */
 function peerStanding(info: RoomEntry, state: RoomState): 'here' | 'awaited' | 'gone' {
-  if (info.creating) return 'awaited'
   if (info.kind !== 'direct' || info.peer === null) return 'here'
   switch (membershipOf(state, info.peer.member)) {
     case 'join':

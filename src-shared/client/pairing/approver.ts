@@ -26,7 +26,7 @@ import {
   readRelayed,
   revealMessageSchema,
 } from './pairing-records.ts'
-import type { Approval } from './pairing-records.ts'
+import type { Approval, RevealMessage } from './pairing-records.ts'
 
 export class ApproverPairing {
   readonly #ctx: Context
@@ -124,15 +124,12 @@ export class ApproverPairing {
       await db.step('pairing.compare', (step) => this.#compare(step, device, revealed))
   }
 
-  async #compare(
-    step: Step,
-    device: string,
-    { reveal, possession }: NonNullable<ReturnType<typeof readReveal>>,
-  ): Promise<void> {
+  async #compare(step: Step, device: string, { reveal, possession }: RevealMessage): Promise<void> {
     const { crypto } = this.#ctx
     const approval = (await this.#all(step)).find((known) => known.device === device)
-    if (approval?.state == null) return
-    const completed = completePairing({ crypto, state: approval.state, reveal })
+    const answered = approval?.state ?? null
+    if (answered === null) return
+    const completed = completePairing({ crypto, state: answered, reveal })
     if (!completed.ok) {
       await this.#patch(step, device, { step: 'failed', code: null })
       return
@@ -216,8 +213,4 @@ export class ApproverPairing {
     const { api, life } = this.#ctx
     await api.call('pairing', { params: { device, step }, body: { message }, cancel: life })
   }
-}
-
-function readReveal(text: string) {
-  return readRelayed(revealMessageSchema, text)
 }

@@ -53,6 +53,7 @@ export const revealMessageSchema = z.object({
   reveal: pairingRevealSchema,
   possession: base64UrlSchema(64),
 })
+export type RevealMessage = z.infer<typeof revealMessageSchema>
 export const verdictMessageSchema = z.object({ v: z.literal(1), verdict: z.enum(['refused']) })
 
 const MAX_MESSAGE = 4096

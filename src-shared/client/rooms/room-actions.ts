@@ -9,6 +9,7 @@ import {
   canInvite,
   canKick,
   canSend,
+  creation,
   STATE_TYPES,
   userIdOf,
 } from '../../protocol/index.ts'
@@ -33,7 +34,7 @@ import { parseWho } from './who.ts'
 import type { Who } from './who.ts'
 
 /** How long a leaving can be taken back, in milliseconds. */
-export const LEAVE_GRACE = 6_000
+const LEAVE_GRACE = 6_000
 /** How long a person waits for the node before the action goes on by itself. */
 const PATIENCE = 15_000
 
@@ -94,7 +95,7 @@ export class RoomActions {
     const { db, me } = this.#ctx
     const state = await this.#parts.states.get(db, entry.id)
     const standing = membershipOf(state, member)
-    if (entry.creating || standing === 'join' || standing === 'invite') return true
+    if (creation(state) === null || standing === 'join' || standing === 'invite') return true
     if (!canInvite(state, me.member, member)) return false
     await this.#do(entry.id, inviteBody(member, userId))
     return true

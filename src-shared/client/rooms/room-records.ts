@@ -10,7 +10,7 @@ export const ROOMS_PER_RECORD = 25
 
 const summary = roomSummarySchema.shape
 
-export const roomEntrySchema = z.object({
+const roomEntrySchema = z.object({
   id: summary.id,
   kind: summary.kind,
   visibility: summary.visibility,

@@ -40,7 +40,7 @@ export interface Addressee {
 }
 
 /** A device without prekeys at its node is not asked for again for this long, in milliseconds. */
-const NO_BUNDLE_PAUSE = 60_000
+const NO_BUNDLE_PAUSE = 15_000
 const CLAIM_BATCH = 64
 
 export class Sessions {

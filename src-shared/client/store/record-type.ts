@@ -12,11 +12,6 @@ export interface RecordType<T> {
   decode(bytes: Uint8Array): T
 }
 
-export interface Address<T> {
-  readonly type: RecordType<T>
-  readonly key: string
-}
-
 /**
  * A record described by a schema. The vault authenticates what it gives back, so ordinary JSON does;
  * the schema catches records of an unknown version.
@@ -31,25 +26,6 @@ export function recordType<S extends z.ZodType>(
     cached,
     encode: (value) => toUtf8(JSON.stringify(value)),
     decode: (bytes) => schema.parse(JSON.parse(fromUtf8(bytes))),
-  }
-}
-
-/** A record whose form another module owns (sessions, prekeys). */
-export function opaqueRecordType<T>(
-  table: TableName,
-  serialize: (value: T) => unknown,
-  parse: (json: unknown) => T | null,
-  cached = 128,
-): RecordType<T> {
-  return {
-    table,
-    cached,
-    encode: (value) => toUtf8(JSON.stringify(serialize(value))),
-    decode: (bytes) => {
-      const value = parse(JSON.parse(fromUtf8(bytes)))
-      if (value === null) throw new RangeError('not such a record')
-      return value
-    },
   }
 }
 

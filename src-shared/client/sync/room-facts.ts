@@ -1,7 +1,6 @@
 /** What a room's verified state says about its summary, and which state events are told in the timeline. */
 import {
   creation,
-  historyVisibilityOf,
   members,
   membershipOf,
   readContent,
@@ -92,10 +91,6 @@ function nameOf(state: RoomState): string {
 function topicOf(state: RoomState): string {
   const event = stateEvent(state, STATE_TYPES.topic)
   return (event && readContent(event, STATE_TYPES.topic)?.topic) ?? ''
-}
-
-export function historyOf(state: RoomState) {
-  return historyVisibilityOf(state)
 }
 
 /** What is told of a state event that took effect on top of `before`. */

@@ -145,7 +145,7 @@ function wellFormed(text: string): string {
   return text.isWellFormed() ? text : text.slice(0, -1)
 }
 
-export function previewKind(item: StoredMessage): 'text' | 'deleted' | 'waiting' | 'unreadable' {
+function previewKind(item: StoredMessage): 'text' | 'deleted' | 'waiting' | 'unreadable' {
   if (item.deleted) return 'deleted'
   switch (item.protection.state) {
     case 'protected':

@@ -8,7 +8,7 @@ import { messageWarningSchema, noticeItemSchema } from '../../view-model/index.t
 const time = z.int().nonnegative()
 const id = z.string()
 
-export const storedReactionSchema = z.object({
+const storedReactionSchema = z.object({
   emoji: z.string(),
   member: id,
   ts: time,
@@ -16,7 +16,7 @@ export const storedReactionSchema = z.object({
   on: z.boolean(),
 })
 
-export const unreadableReasonSchema = z.enum([
+const unreadableReasonSchema = z.enum([
   'sent_before_this_device',
   'key_exchange_failed',
   'session_replaced',
@@ -29,7 +29,7 @@ export const unreadableReasonSchema = z.enum([
 ])
 export type UnreadableReason = z.infer<typeof unreadableReasonSchema>
 
-export const storedMessageSchema = z.object({
+const storedMessageSchema = z.object({
   kind: z.literal('message'),
   key: id,
   envelope: id,
@@ -57,7 +57,7 @@ export const storedMessageSchema = z.object({
 export type StoredMessage = z.infer<typeof storedMessageSchema>
 
 /** In place of a name: who, to be looked up. */
-export const storedNoticeSchema = z.object({
+const storedNoticeSchema = z.object({
   kind: z.literal('notice'),
   key: id,
   ts: time,

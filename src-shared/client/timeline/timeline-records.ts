@@ -1,7 +1,6 @@
 /** Pages, the envelope index and sealed leftovers, as records. */
 import * as z from 'zod'
 import { recordType } from '../store/record-type.ts'
-import type { RecordOf } from '../store/record-type.ts'
 import { tables } from '../store/tables.ts'
 import { relationSchema, storedItemSchema } from './stored-item.ts'
 
@@ -36,7 +35,6 @@ export const indexRecord = recordType(
   z.object({ v: z.literal(1), e: z.record(z.string(), indexEntrySchema) }),
   1024,
 )
-export type IndexRecord = RecordOf<typeof indexRecord>
 
 /** 512 buckets by the first nine bits of the id: a room of 10,000 messages has some 20 in each. */
 export function bucketKey(room: string, envelope: string): string {

@@ -65,10 +65,9 @@ export class ViewBuilder implements ViewSource {
       signed_out: 'signed_out',
     } as const
     const phase = account?.phase ?? 'signed_out'
+    const signedOut = account?.signedOut ?? null
     const connection: AccountView['connection'] =
-      account?.signedOut == null
-        ? this.#parts.connection.view
-        : { state: 'signed_out', reason: account.signedOut }
+      signedOut === null ? this.#parts.connection.view : { state: 'signed_out', reason: signedOut }
     return {
       account: me.member,
       userId: me.userId,
@@ -185,7 +184,7 @@ export class ViewBuilder implements ViewSource {
   async #fetchOlder(room: string): Promise<boolean> {
     const { db } = this.#ctx
     const entry = await this.#parts.rooms.get(db, room)
-    if (entry?.older == null || entry.membership !== 'join') return false
+    if (entry === null || entry.older === null || entry.membership !== 'join') return false
     const state = await this.#parts.states.get(db, room)
     if (!isJoined(state, this.#ctx.me.member)) return false
     try {

@@ -33,6 +33,7 @@ export async function watchDesktop(app: RunningApp): Promise<void> {
     }
     clipboard.writeText = (text) => {
       kept.copied.push(text)
+      return Promise.resolve()
     }
     Notification.prototype.show = function () {
       kept.notified.push(this)

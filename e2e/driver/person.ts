@@ -121,9 +121,10 @@ export const delivered = (message: Locator, to: string): Locator =>
   message.getByRole('img', { name: new RegExp(`^(Delivered to|Read by) ${to}`) })
 
 export function roomRow(page: Page, name: string): Locator {
-  return workspace(page).getByRole('list', { name: 'Conversations' }).getByRole('listitem').filter({
-    hasText: name,
-  })
+  return workspace(page)
+    .getByRole('list', { name: 'Conversations' })
+    .getByRole('listitem')
+    .filter({ has: page.getByText(name, { exact: true }) })
 }
 
 export async function openRoom(page: Page, name: string): Promise<void> {

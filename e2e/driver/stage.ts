@@ -2,9 +2,10 @@
  * Where a specification plays: a folder of its own, a node, and people whose apps run on it. Sets the
  * scene and clears it away; what people do is in person.ts.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect, type Page } from '@playwright/test'
 import { launchApp, type RunningApp } from './app.ts'
 import { watchDesktop } from './desktop.ts'
@@ -17,7 +18,10 @@ import {
   unlock,
   workspace,
 } from './person.ts'
+import { endPersonalNode } from './personal-node.ts'
 import { startRecordingProxy, type RecordingProxy } from './recording-proxy.ts'
+
+const dayAhead = pathToFileURL(join(import.meta.dirname, '..', 'faults', 'day-ahead.ts')).href
 
 export const passwordOf = (name: string): string => `the garden of ${name} has a gate`
 
@@ -113,6 +117,7 @@ export class Stage {
       serverName: 'garden.example',
       port: this.#port,
       ...(this.#proxy === null ? {} : { publicUrl: this.#proxy.url }),
+      env: { NODE_OPTIONS: `--import ${dayAhead}` },
     })
   }
 
@@ -160,18 +165,6 @@ export class Stage {
     await this.#proxy?.close()
     endPersonalNode(this.home)
     rmSync(this.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
-  }
-}
-
-/** The personal node outlives the app on purpose; here it may not. */
-function endPersonalNode(home: string): void {
-  const file = join(home, 'node', 'running.json')
-  if (!existsSync(file)) return
-  const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number }
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It ended by itself.
   }
 }
 

@@ -29,7 +29,7 @@ export function Conversation() {
       <ConversationHeader room={room} />
       <RoomAlerts room={room.id} />
       {held ? (
-        <MessageList key={room.id} room={room} timeline={timeline} />
+        <MessageList key={`messages ${room.id}`} room={room} timeline={timeline} />
       ) : (
         <div className="messages messages--none">
           {timeline?.status === 'failed' ? (
@@ -54,7 +54,7 @@ export function Conversation() {
           </Button>
         </div>
       ) : canSend ? (
-        <Composer key={room.id} room={room} />
+        <Composer key={`composer ${room.id}`} room={room} />
       ) : (
         <div className="composer composer--closed">{t('conversation.cannotSend')}</div>
       )}

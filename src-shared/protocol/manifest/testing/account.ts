@@ -1,5 +1,5 @@
 /** Accounts for manifest tests: every secret derived from a number, so that runs repeat. */
-import { createNobleCrypto } from '../../crypto-noble.ts'
+import { crypto } from '../../testing/crypto.ts'
 import type { JsonObject } from '../../encoding/index.ts'
 import {
   addDevice,
@@ -22,7 +22,7 @@ import type {
   SignedEntry,
 } from '../index.ts'
 
-export const crypto = createNobleCrypto()
+export { crypto }
 
 export const secretOf = (name: string): Uint8Array =>
   crypto.sha256(Uint8Array.from(name, (letter) => letter.charCodeAt(0)))

@@ -1,11 +1,11 @@
 /** Devices, prekeys and randomness for tests, all from a seed. */
-import { createNobleCrypto } from '../../crypto-noble.ts'
 import { canonicalBytes, parseJson, toBase64Url, toUtf8 } from '../../encoding/index.ts'
 import type { Json } from '../../encoding/index.ts'
+import { crypto } from '../../testing/crypto.ts'
 import { generatePrekeys, pendingUpload } from '../index.ts'
 import type { LocalDevice, PeerDevice, PrekeyBundle, PrekeyState, Random } from '../index.ts'
 
-export const crypto = createNobleCrypto()
+export { crypto }
 
 /** Deterministic; counts the bytes out of SHA-256 blocks. */
 export function seededRandom(seed: string): Random {

@@ -1,5 +1,5 @@
 /** Test bench of the room chapter: people with devices, nodes, and replicas of a room's graph. */
-import { createNobleCrypto } from '../../crypto-noble.ts'
+import { crypto as realCrypto } from '../../testing/crypto.ts'
 import type { Crypto } from '../../crypto.ts'
 import { bytesEqual, concatBytes, toBase64Url, toUtf8 } from '../../encoding/index.ts'
 import { sealClearEnvelope, sealEnvelope } from '../../envelope/index.ts'
@@ -28,19 +28,19 @@ import type { RoomGraph } from '../resolve.ts'
 import { emptyState, expectedRosterHash } from '../state.ts'
 import type { RoomState } from '../state.ts'
 
-export const noble = createNobleCrypto()
+export { realCrypto }
 
 /** Real hashes, toy signatures: for tests of many events, in which nobody forges one. */
 export const quickCrypto: Crypto = {
-  ...noble,
-  ed25519PublicKey: (secret) => noble.sha256(secret),
-  ed25519Sign: (secret, message) => quickSignature(noble.sha256(secret), message),
+  ...realCrypto,
+  ed25519PublicKey: (secret) => realCrypto.sha256(secret),
+  ed25519Sign: (secret, message) => quickSignature(realCrypto.sha256(secret), message),
   ed25519Verify: (key, message, sig) => bytesEqual(quickSignature(key, message), sig),
   ed25519IsAdmissible: () => true,
 }
 
 function quickSignature(key: Uint8Array, message: Uint8Array): Uint8Array {
-  const half = noble.sha256(concatBytes(key, message))
+  const half = realCrypto.sha256(concatBytes(key, message))
   return concatBytes(half, half)
 }
 
@@ -65,9 +65,9 @@ export interface Lab {
   random(length: number): Uint8Array
 }
 
-export function createLab(crypto: Crypto = noble): Lab {
+export function createLab(crypto: Crypto = realCrypto): Lab {
   let counter = 0
-  const draw = (text: string): Uint8Array => noble.sha256(toUtf8(text))
+  const draw = (text: string): Uint8Array => realCrypto.sha256(toUtf8(text))
   return {
     crypto,
     now: 1_700_000_000_000,
@@ -111,7 +111,7 @@ export function secondDevice(lab: Lab, person: Person, name: string): Person {
 
 export function advanceManifest(person: Person): void {
   person.height += 1
-  person.head = toBase64Url(noble.sha256(toUtf8(`${person.head} ${person.height}`)))
+  person.head = toBase64Url(realCrypto.sha256(toUtf8(`${person.head} ${person.height}`)))
 }
 
 /** One copy of a room's graph. */

@@ -36,6 +36,7 @@ const callNames: Readonly<Record<CallName, true>> = {
   'account.devices': true,
   'account.removeDevice': true,
   'account.pairings': true,
+  'account.alerts': true,
   'account.answerPairing': true,
   'account.invitationLink': true,
   'account.retryNow': true,

@@ -31,6 +31,7 @@ export function createHandlers(app: AppCalls, accounts: () => Accounts): Handler
     'account.devices': (i) => engine(i).devices(),
     'account.removeDevice': (i) => quiet(engine(i).removeDevice(i.device)),
     'account.pairings': (i) => [...engine(i).pairings()],
+    'account.alerts': (i) => accounts().host(i.account).alerts(),
     'account.answerPairing': (i) => quiet(engine(i).answerPairing(i.device, i.same)),
     'account.invitationLink': (i) => ({ link: engine(i).invitationLink() }),
     'account.retryNow': (i) => quiet(engine(i).retryNow()),

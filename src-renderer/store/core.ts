@@ -4,7 +4,8 @@
  */
 import { createStore, type StoreApi } from 'zustand/vanilla'
 import type { Bridge } from '../../src-shared/ipc/index.ts'
-import type { Alert } from '../../src-shared/view-model/index.ts'
+import type { Alert, Pairing } from '../../src-shared/view-model/index.ts'
+import { t } from '../text/t.ts'
 import { createComposers, type Composers } from './composer.ts'
 import { createContext, systemClock, type Clock, type Context } from './context.ts'
 import { createConversation, type Conversation } from './conversation.ts'
@@ -39,11 +40,11 @@ export function createCore(bridge: Bridge, clock: Clock = systemClock): Core {
   const composers = createComposers(ctx)
   const conversation = createConversation(ctx, composers)
   const rooms = createRooms(ctx, conversation.open)
-  const session = createSession(ctx, openAccount)
+  const session = createSession(ctx, { opened: openAccount, closed: forget })
 
-  function openAccount(): void {
+  /** Drops everything that belonged to the account on screen: nothing readable stays behind. */
+  function forget(): void {
     composers.flush()
-    const { account } = store.getState()
     ctx.set({
       rooms: {},
       roomsStatus: 'loading',
@@ -57,10 +58,18 @@ export function createCore(bridge: Bridge, clock: Clock = systemClock): Core {
       alerts: [],
       overlay: null,
     })
+  }
+
+  function openAccount(): void {
+    forget()
+    const { account } = store.getState()
     if (account === null) return
     void rooms.load()
     void ctx.call('account.pairings', { account }).then((result) => {
       if (result.ok && store.getState().account === account) ctx.set({ pairings: result.value })
+    })
+    void ctx.call('account.alerts', { account }).then((result) => {
+      if (result.ok && store.getState().account === account) takeAlerts(result.value)
     })
   }
 
@@ -72,6 +81,18 @@ export function createCore(bridge: Bridge, clock: Clock = systemClock): Core {
       ctx.toast(alert.text)
       const { account } = store.getState()
       if (account !== null) void ctx.call('alert.dismiss', { account, id })
+    }
+  }
+
+  /** A request that came to nothing while the user was looking at it is told, not just gone. */
+  function takePairings(pairings: readonly Pairing[]): void {
+    const before = store.getState().pairings
+    ctx.set({ pairings })
+    for (const { device, side, step } of pairings) {
+      if (side !== 'approver' || (step !== 'expired' && step !== 'failed')) continue
+      if (before.some((each) => each.device === device && each.step !== step)) {
+        ctx.toast(t(`pairing.${step}`), { tone: 'error' })
+      }
     }
   }
 
@@ -92,7 +113,7 @@ export function createCore(bridge: Bridge, clock: Clock = systemClock): Core {
       if (shown(account)) conversation.detailsChanged(room)
     }),
     bridge.on('pairings', ({ account, pairings }) => {
-      if (shown(account)) ctx.set({ pairings })
+      if (shown(account)) takePairings(pairings)
     }),
     bridge.on('alerts', ({ account, alerts }) => {
       if (shown(account)) takeAlerts(alerts)

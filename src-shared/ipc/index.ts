@@ -166,6 +166,7 @@ export const calls = {
   'account.devices': { input: account, output: z.array(ownDeviceSchema) },
   'account.removeDevice': { input: account.extend({ device: id }), output: nothing },
   'account.pairings': { input: account, output: z.array(pairingSchema) },
+  'account.alerts': { input: account, output: z.array(alertSchema) },
   /** The user says that both codes are the same (or are not). */
   'account.answerPairing': {
     input: account.extend({ device: id, same: z.boolean() }),

@@ -81,8 +81,19 @@ function useTheme(): void {
   }, [theme])
 }
 
+/** The window's title tells how much is unread, and nothing else about it. */
+function useTitle(): void {
+  const unread = useApp((state) =>
+    Object.values(state.rooms).reduce((sum, room) => sum + room.unread, 0),
+  )
+  useEffect(() => {
+    document.title = unread > 0 ? t('app.titleUnread', { unread }) : t('app.name')
+  }, [unread])
+}
+
 function Shell() {
   const core = useCore()
+  useTitle()
   useTheme()
   useEffect(() => bindKeyboard(core), [core])
   return (

@@ -61,6 +61,11 @@ export function bindKeyboard(core: Core): () => void {
       action.run(core)
       return
     }
+    // A letter typed while nothing has the focus belongs into the message.
+    const letter = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey
+    if (letter && !modal && document.activeElement === document.body) {
+      document.querySelector<HTMLElement>('[data-focus="composer"]')?.focus()
+    }
   }
   window.addEventListener('keydown', onKey)
   return () => window.removeEventListener('keydown', onKey)

@@ -5,6 +5,17 @@ import { emojiGroups, loadEmoji, searchEmoji, type Emoji } from './emoji.ts'
 import './emoji.css'
 
 const columns = 8
+const groupSigns: Record<(typeof emojiGroups)[number], string> = {
+  0: '😀',
+  1: '👋',
+  3: '🐻',
+  4: '🍏',
+  5: '🚲',
+  6: '⚽',
+  7: '💡',
+  8: '💜',
+  9: '🏳️',
+}
 /** Newest first; kept for as long as the window lives. */
 const recent: string[] = []
 
@@ -93,11 +104,34 @@ export function EmojiPicker({ onPick }: { onPick: (emoji: string) => void }) {
           }}
         />
       </div>
+      {query.trim() === '' ? (
+        <div className="picker__groups">
+          {emojiGroups.map((group) => (
+            <button
+              key={group}
+              type="button"
+              className="emoji"
+              aria-label={t('emoji.goTo', { group: t(`emoji.group.${group}`) })}
+              data-tip={t(`emoji.group.${group}`)}
+              onClick={() =>
+                grid.current?.querySelector(`[data-group="${group}"]`)?.scrollIntoView()
+              }
+            >
+              {groupSigns[group]}
+            </button>
+          ))}
+        </div>
+      ) : null}
       <div className="picker__grid" ref={grid} onKeyDown={walk}>
         {empty ? <p className="quiet small">{t('emoji.none')}</p> : null}
         {sections.map((section) =>
           section.emoji.length > 0 ? (
-            <section key={section.id} className="picker__section" aria-label={section.label}>
+            <section
+              key={section.id}
+              className="picker__section"
+              data-group={section.id}
+              aria-label={section.label}
+            >
               <h3 aria-hidden="true">{section.label}</h3>
               <div className="picker__row">
                 {section.emoji.map((emoji) => (

@@ -54,6 +54,7 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
     overscan: 8,
     paddingStart: headRoom,
     paddingEnd: 12,
+    scrollPaddingStart: 72,
     anchorTo: 'end',
     followOnAppend: true,
     scrollEndThreshold: nearEnd,

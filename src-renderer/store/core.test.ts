@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { createFakeBridge, type FakeBridge, type FakeOptions } from '../testing/fake-bridge.ts'
+import { createFakeBridge, type FakeBridge } from '../testing/fake-bridge.ts'
+import { pairing } from '../testing/fake-handlers.ts'
+import type { FakeOptions } from '../testing/fake-state.ts'
 import { me, message, people } from '../testing/fake-people.ts'
 import type { Clock } from './context.ts'
 import { createCore, type Core } from './core.ts'
@@ -90,6 +92,31 @@ describe('starting', () => {
     await settle()
     expect(await core.session.signOut()).toBe(true)
     expect(state()).toMatchObject({ account: null, rooms: {}, timelines: {}, openRoom: null })
+  })
+})
+
+describe('locking', () => {
+  it('leaves nothing readable in the window, and loads it again once unlocked', async () => {
+    const { core, state } = await ready()
+    core.conversation.open(mei)
+    await settle()
+    await core.call('app.lock', {})
+    expect(state()).toMatchObject({ rooms: {}, timelines: {}, composers: {}, openRoom: null })
+    await core.call('app.unlock', { passphrase: 'open sesame' })
+    await settle()
+    expect(Object.keys(state().rooms)).toContain(mei)
+  })
+})
+
+describe('a device that asks to be let in', () => {
+  it('is reported when the request came to nothing', async () => {
+    const asked = pairing('approver', start)
+    const { bridge, state } = await ready({ pairings: [asked] })
+    bridge.emit('pairings', { account: me, pairings: [{ ...asked, step: 'expired' }] })
+    bridge.emit('pairings', { account: me, pairings: [{ ...asked, step: 'expired' }] })
+    expect(state().toasts.map((toast) => toast.text)).toEqual([
+      'The request ran out. Sign in again on the new device.',
+    ])
   })
 })
 

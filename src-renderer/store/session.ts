@@ -21,7 +21,14 @@ export interface Session {
   applyApp(app: AppState): void
 }
 
-export function createSession(ctx: Context, accountOpened: () => void): Session {
+interface AccountChanges {
+  /** An account can be used from now on, or another one is on screen. */
+  opened(): void
+  /** The account on screen was locked. */
+  closed(): void
+}
+
+export function createSession(ctx: Context, changes: AccountChanges): Session {
   const { store } = ctx
 
   /** Keeps the account on screen if it is still there, else takes the first usable one. */
@@ -48,7 +55,7 @@ export function createSession(ctx: Context, accountOpened: () => void): Session 
     show(account) {
       if (store.getState().account === account) return
       ctx.set({ account })
-      accountOpened()
+      changes.opened()
     },
     async changeSettings(patch) {
       const before = store.getState().settings
@@ -96,7 +103,8 @@ export function createSession(ctx: Context, accountOpened: () => void): Session 
       ctx.set({ app, account, startError: null })
       const view = app.accounts.find((each) => each.account === account)
       const usable = view?.state === 'ready' && app.stage === 'ready'
-      if (account !== before.account || (usable && !wasUsable)) accountOpened()
+      if (account !== before.account || (usable && !wasUsable)) changes.opened()
+      else if (wasUsable && !usable) changes.closed()
     },
   }
   return session

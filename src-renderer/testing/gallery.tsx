@@ -4,7 +4,9 @@ import type { Alert } from '../../src-shared/view-model/index.ts'
 import { App } from '../App.tsx'
 import '../design/index.css'
 import { createCore } from '../store/core.ts'
-import { createFakeBridge, pairing, type FakeOptions } from './fake-bridge.ts'
+import { createFakeBridge } from './fake-bridge.ts'
+import { pairing } from './fake-handlers.ts'
+import type { FakeOptions } from './fake-state.ts'
 import { account } from './fake-people.ts'
 
 const now = Date.now()

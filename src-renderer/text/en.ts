@@ -4,6 +4,7 @@
  */
 export const en = {
   'app.name': 'PrivChat',
+  'app.titleUnread': '({unread}) PrivChat',
   'app.starting': 'Opening PrivChat…',
   'app.startFailed.title': 'PrivChat could not start',
   'app.startFailed.body': 'The part that keeps your messages did not answer.',
@@ -374,6 +375,7 @@ export const en = {
   'emoji.title': 'Emoji',
   'emoji.search': 'Search emoji',
   'emoji.none': 'No emoji found',
+  'emoji.goTo': 'Go to {group}',
   'emoji.recent': 'Often used',
   'emoji.group.0': 'Smileys and feelings',
   'emoji.group.1': 'People and body',

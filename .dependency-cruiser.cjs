@@ -99,7 +99,10 @@ module.exports = {
       name: 'preload-is-the-contract',
       severity: 'error',
       from: { path: '^src-main/preload' },
-      to: { pathNot: '^(src-main/preload|src-main/vault/port-messages\\.ts$|src-shared/ipc/|node_modules/electron/|electron$)' },
+      to: {
+        pathNot:
+          '^(src-main/preload|src-main/vault/port-messages\\.ts$|src-shared/ipc/|node_modules/electron/|electron$)',
+      },
     },
     {
       name: 'node-knows-no-client',

@@ -93,7 +93,11 @@ function* sqliteValues(path: string): Generator<Uint8Array> {
       const tables = database.prepare("select name from sqlite_master where type = 'table'").all()
       for (const table of tables) {
         const name = String(table['name']).replaceAll('"', '""')
-        for (const row of database.prepare(`select * from "${name}"`).all()) {
+        const all = database.prepare(`select * from "${name}"`)
+        // Chromium's own databases count time in numbers beyond the safe integers.
+        all.setReadBigInts(true)
+        const rows = all.all()
+        for (const row of rows) {
           for (const value of Object.values(row)) {
             if (typeof value === 'string') yield Buffer.from(value, 'utf8')
             else if (value instanceof Uint8Array) yield value

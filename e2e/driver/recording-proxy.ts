@@ -15,6 +15,8 @@ export interface Exchange {
   readonly method: string
   readonly path: string
   readonly requestBody: Buffer
+  /** The Authorization header. */
+  readonly authorization: string | null
   /** Null where the request was cut before it reached the node, or the node did not answer. */
   status: number | null
   responseBody: Buffer | null
@@ -82,6 +84,7 @@ export async function startRecordingProxy(initialTarget: string): Promise<Record
     const exchange: Exchange = {
       method: source.method ?? 'GET',
       path: source.url ?? '/',
+      authorization: source.headers.authorization ?? null,
       requestBody: body,
       status: null,
       responseBody: null,

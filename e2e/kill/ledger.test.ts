@@ -6,6 +6,7 @@ const put = (body: unknown): Exchange => ({
   method: 'PUT',
   path: '/x',
   requestBody: Buffer.from(JSON.stringify(body)),
+  authorization: null,
   status: 200,
   responseBody: null,
 })

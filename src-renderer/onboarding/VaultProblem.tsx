@@ -23,6 +23,11 @@ export function VaultProblem() {
     else setFailed(errorText(result.error))
   }
 
+  async function checkAgain(): Promise<void> {
+    await core.call('app.checkAgain', {})
+    await core.session.load()
+  }
+
   return (
     <Frame title={t('problem.title')} lead={problem ? t(`problem.${problem.what}`) : ''}>
       <div className="frame__form">
@@ -50,7 +55,7 @@ export function VaultProblem() {
             {failed}
           </p>
         ) : null}
-        <Button look="quiet" wide onClick={() => void core.session.load()}>
+        <Button look="quiet" wide onClick={() => void checkAgain()}>
           {t('problem.check')}
         </Button>
       </div>

@@ -46,6 +46,7 @@ function accountHandlers(fake: FakeState): Pick<Handlers, AccountCall> {
       return null
     },
     'app.lock': () => (fake.changeApp({ stage: 'locked' }), null),
+    'app.checkAgain': () => null,
     'app.startFreshSessions': () => (fake.changeApp({ stage: 'ready', problem: null }), null),
     'app.settings': () => fake.settings,
     'app.setSettings': (patch) => {

@@ -165,7 +165,7 @@ describe('a vault that cannot be opened as usual', () => {
     expect(await bench.createAccount()).toBe('locked')
     expect(await readDisk(onlyDisk())).toEqual(before)
     bench.keychain = 'available'
-    await bench.restart()
+    expect(await bench.codeOf('app.checkAgain', {})).toBe(null)
     expect(stage()).toBe('ready')
   })
 
@@ -221,6 +221,8 @@ describe('a vault that cannot be opened as usual', () => {
     await bench.core.stop()
     await writeDisk(onlyDisk(), [], 'clear')
     await bench.restart()
+    expect(problem()).toMatchObject({ what: 'vault_missing', canStartFreshSessions: false })
+    await bench.codeOf('app.checkAgain', {})
     expect(problem()).toMatchObject({ what: 'vault_missing', canStartFreshSessions: false })
     expect(await bench.codeOf('app.startFreshSessions', {})).toBe('not_allowed')
   })

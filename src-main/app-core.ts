@@ -327,6 +327,11 @@ export class AppCore {
           this.#setStage('locked')
           return null
         }),
+      'app.checkAgain': () =>
+        this.#inTurn(async () => {
+          await this.#checkAgain()
+          return null
+        }),
       'app.startFreshSessions': () =>
         this.#inTurn(async () => {
           await this.#unlocked().startFresh()
@@ -370,6 +375,18 @@ export class AppCore {
         return null
       },
     }
+  }
+
+  /** Only where something could not be opened: what runs is left alone. */
+  async #checkAgain(): Promise<void> {
+    if (this.#stage !== 'vault_problem') return
+    if (this.#accounts !== null) {
+      await this.#accounts.stopAll()
+      await this.#accounts.openAll()
+      return
+    }
+    this.#keychain = await this.#o.keyRing.keychainState()
+    await this.#afterKeyRing(await this.#o.keyRing.open())
   }
 
   async #setPassphrase(input: CallInput<'app.setPassphrase'>): Promise<null> {

@@ -21,6 +21,7 @@ const callNames: Readonly<Record<CallName, true>> = {
   'app.setPassphrase': true,
   'app.unlock': true,
   'app.lock': true,
+  'app.checkAgain': true,
   'app.startFreshSessions': true,
   'app.settings': true,
   'app.setSettings': true,

@@ -110,6 +110,8 @@ export const calls = {
   },
   'app.unlock': { input: z.object({ passphrase: secretText }), output: nothing },
   'app.lock': { input: empty, output: nothing },
+  /** Looks again whether a vault that could not be opened can be: the keychain may be back. */
+  'app.checkAgain': { input: empty, output: nothing },
   /** After a damaged or rolled-back vault: drop sessions and make new ones, keep what can be read. */
   'app.startFreshSessions': { input: empty, output: nothing },
   'app.settings': { input: empty, output: settingsSchema },

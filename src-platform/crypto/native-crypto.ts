@@ -32,6 +32,10 @@ export function createNativeCrypto(node: NodeCrypto = nodeCrypto): NativeCrypto 
       data.length < NATIVE_HASH_FROM
         ? noble.sha256(data)
         : plain(node.createHash('sha256').update(data).digest()),
+    sha256Stream() {
+      const hash = node.createHash('sha256')
+      return { update: (data) => void hash.update(data), digest: () => plain(hash.copy().digest()) }
+    },
     ...nativeCurves(node, noble),
     chacha20Poly1305Seal: chacha20Poly1305.seal,
     chacha20Poly1305Open: chacha20Poly1305.open,

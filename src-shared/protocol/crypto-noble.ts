@@ -22,6 +22,10 @@ export function createNobleCrypto(): Crypto {
   return {
     name: 'noble',
     sha256: (data) => sha256(data),
+    sha256Stream() {
+      const hash = sha256.create()
+      return { update: (data) => void hash.update(data), digest: () => hash.clone().digest() }
+    },
     hmacSha256: (key, data) => hmac(sha256, key, data),
     hkdfSha256(ikm, salt, info, length) {
       requireHkdfLength(length)

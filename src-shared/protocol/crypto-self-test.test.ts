@@ -60,6 +60,24 @@ describe('the self-test', () => {
       },
     ],
     [
+      'forgets what it hashed before when asked in between',
+      {
+        sha256Stream: () => {
+          let stream = sound.sha256Stream()
+          return {
+            update: (data) => {
+              stream.update(data)
+            },
+            digest: () => {
+              const digest = stream.digest()
+              stream = sound.sha256Stream()
+              return digest
+            },
+          }
+        },
+      },
+    ],
+    [
       'takes an R of small order',
       {
         ed25519Verify: (key, message, signature) =>

@@ -16,10 +16,18 @@ export interface KemKeyPair {
   secretKey: Uint8Array
 }
 
+export interface Sha256Stream {
+  update(data: Uint8Array): void
+  /** Of everything so far, 32 bytes; `update` may go on afterwards. */
+  digest(): Uint8Array
+}
+
 export interface Crypto {
   readonly name: string
   /** 32 bytes. */
   sha256(data: Uint8Array): Uint8Array
+  /** For what does not fit into memory. */
+  sha256Stream(): Sha256Stream
   /** RFC 2104 with SHA-256; 32 bytes. */
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array
   /** RFC 5869 extract and expand; `length` in bytes, at most 8,160. */

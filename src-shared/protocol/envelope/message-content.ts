@@ -33,10 +33,12 @@ export const relationSchema = z.looseObject({
 export type Relation = z.infer<typeof relationSchema>
 
 const pixels = z.int().min(1).max(65_535)
-/** Where a node keeps the sealed bytes, and how to know them again. */
+/** Where a node keeps the sealed bytes, and how to know and open them. */
 const storedFields = {
   server: serverNameSchema,
   media: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/),
+  /** Drawn anew whenever a file is sealed; its key derives from it and the message's content key. */
+  salt: base64UrlSchema(32),
   /** SHA-256 of the sealed bytes. */
   digest: base64UrlSchema(32),
   /** Bytes of the plaintext. */
@@ -46,7 +48,7 @@ const storedFields = {
   height: pixels.exactOptional(),
 }
 
-/** A file (Attachments §9); its place in `attachments` names its key's derivation. */
+/** A file (Attachments §9). */
 export const attachmentSchema = z.looseObject({
   ...storedFields,
   name: z.string().max(255),

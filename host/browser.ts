@@ -11,6 +11,7 @@ import {
   SPARE_PAGE,
   startChromium,
 } from './chromium-process.ts'
+import { HostError } from './host-error.ts'
 
 export interface PausedRequest {
   requestId: string

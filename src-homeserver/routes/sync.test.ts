@@ -269,7 +269,8 @@ describe('starting from nothing', () => {
         query: { before: delta?.prev ?? '', limit: 200 },
       })
       expect(events.some(({ pdu }) => ids.includes(pdu.event.envelope_id))).toBe(false)
-      expect(events.at(-1)?.pdu.envelope.type).toBe('e.room.create')
+      // From where the room said that its history is shared.
+      expect(events.at(-1)?.pdu.envelope.type).toBe('e.room.history_visibility')
     }
     const last = pages.flatMap((page) => envelopes(page.rooms[rooms[0] ?? '']))
     expect(last.filter((id) => id === meanwhile.envelope_id)).toHaveLength(1)

@@ -50,6 +50,15 @@ describe('what a member may read', () => {
     expect([5, 10, 15, 25, 30].map(at)).toEqual([false, true, true, false, true])
   })
 
+  it('is not opened by what was said about visibility later, or after leaving', () => {
+    expect(sees([[30, 'join']], [[10, 'shared']], 9)).toBe(false)
+    const gone: [number, string][] = [
+      [1, 'join'],
+      [5, 'leave'],
+    ]
+    expect(sees(gone, [[9, 'shared']], 7)).toBe(false)
+  })
+
   it('never holds anything after the last leave', () => {
     const value = fc.constantFrom('join', 'leave', 'invite', 'ban')
     const visibility = fc.constantFrom('joined', 'shared', 'invited', 'world_readable')

@@ -15,42 +15,43 @@ export interface Change<T> {
   readonly value: T
 }
 
-const BEGINNING = Number.MIN_SAFE_INTEGER
 const END = Number.MAX_SAFE_INTEGER
 
-/** Ascending, apart from each other; a span's last position is the event that ended it. */
+/**
+ * Ascending, apart from each other; a span's last position is the event that ended it. Until the room
+ * says otherwise its history is for those who were in it.
+ */
 export function visibleSpans(
   memberships: readonly Change<string>[],
   visibilities: readonly Change<string>[],
 ): Span[] {
-  const spans: Span[] = []
-  let lastEnd: number | null = null
-  for (const [index, { pos, value }] of memberships.entries()) {
-    const end = memberships[index + 1]?.pos ?? END
-    if (value === 'join') spans.push({ from: pos, to: end })
-    if (value === 'join') lastEnd = end
+  const periods = memberships.map(({ pos, value }, index) => ({
+    value,
+    from: pos,
+    to: memberships[index + 1]?.pos ?? END,
+  }))
+  const joined = periods.filter(({ value }) => value === 'join')
+  const last = joined.at(-1)
+  if (last === undefined) return []
+  const spans: Span[] = [...joined]
+  for (const [index, { pos: from, value }] of visibilities.entries()) {
+    const to = visibilities[index + 1]?.pos ?? END
+    if (value === 'shared' || value === 'world_readable')
+      spans.push({ from, to: Math.min(to, last.to) })
+    if (value === 'invited')
+      for (const period of periods)
+        if (period.value === 'invite' && period.from < last.to)
+          spans.push({ from: Math.max(from, period.from), to: Math.min(to, period.to) })
   }
-  if (lastEnd === null) return []
-  const firstKnown = memberships[0]?.pos ?? END
-  for (const [index, { pos, value }] of visibilities.entries()) {
-    const to = Math.min(visibilities[index + 1]?.pos ?? END, lastEnd)
-    if (value === 'shared' || value === 'world_readable') spans.push({ from: pos, to })
-    if (value === 'invited') spans.push({ from: Math.max(pos, firstKnown), to })
-  }
-  // Before anything was said about it the room was being made: whoever may read all that followed may
-  // read that too.
-  const first = visibilities[0]
-  if (first !== undefined && (first.value === 'shared' || first.value === 'world_readable'))
-    spans.push({ from: BEGINNING, to: first.pos })
   return merge(spans.filter(({ from, to }) => from <= to))
 }
 
 function merge(spans: readonly Span[]): Span[] {
   const out: Span[] = []
-  for (const span of [...spans].sort((a, b) => a.from - b.from)) {
+  for (const { from, to } of [...spans].sort((a, b) => a.from - b.from)) {
     const last = out.at(-1)
-    if (last === undefined || span.from > last.to) out.push(span)
-    else out[out.length - 1] = { from: last.from, to: Math.max(last.to, span.to) }
+    if (last === undefined || from > last.to) out.push({ from, to })
+    else out[out.length - 1] = { from: last.from, to: Math.max(last.to, to) }
   }
   return out
 }

@@ -1,5 +1,6 @@
 /** The static checks: types, lint, layer rules, unused code, formatting. Each says how much it looked at. */
-import { globSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
+import { join } from 'node:path'
 import { root, toolPath } from './paths.ts'
 import { runNode } from './run.ts'
 
@@ -12,6 +13,7 @@ export interface CheckResult {
   readonly output: string
 }
 
+// A layer that has no file yet has no folder in a clone.
 const layers = [
   'src-shared',
   'src-main',
@@ -24,7 +26,7 @@ const layers = [
   'bench',
   'fixtures',
   'scripts',
-]
+].filter((layer) => existsSync(join(root, layer)))
 const projects = [
   'src-shared/tsconfig.json',
   'src-main/tsconfig.json',

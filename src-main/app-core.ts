@@ -268,6 +268,9 @@ export class AppCore {
     switch (change.kind) {
       case 'account':
         emit('account', change.view)
+        if (change.view.personalNode && change.view.connection.state === 'offline') {
+          void this.#o.node.check()
+        }
         return
       case 'rooms':
         emit('rooms', { account, changed: [...change.changed], removed: [...change.removed] })

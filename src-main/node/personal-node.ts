@@ -90,6 +90,7 @@ export class PersonalNode {
   readonly #o: PersonalNodeOptions
   #state: PersonalNodeState = { state: 'none', url: null, serverName: null }
   #ensuring: Promise<string> | null = null
+  #checking: Promise<void> | null = null
 
   constructor(options: PersonalNodeOptions) {
     this.#o = options
@@ -117,14 +118,23 @@ export class PersonalNode {
     return this.#state.url ?? (await this.ensure())
   }
 
-  /** Looks whether it still runs, and starts it again where not. */
-  async check(): Promise<void> {
+  /** Looks whether it still runs, and starts it again where not. Never throws. */
+  check(): Promise<void> {
+    this.#checking ??= this.#check()
+      .catch(() => {})
+      .finally(() => {
+        this.#checking = null
+      })
+    return this.#checking
+  }
+
+  async #check(): Promise<void> {
     const { url, serverName } = this.#state
     if (url !== null && serverName !== null) {
       const identity = await this.#identity()
       if (identity !== null && (await this.#isOurs(identity, url))) return
     }
-    await this.ensure().catch(() => {})
+    await this.ensure()
   }
 
   #path(name: string): string {

@@ -7,7 +7,7 @@ interface Timer {
   readonly callback: () => void
 }
 
-export class SimulatedClock implements Clock {
+class SimulatedClock implements Clock {
   #now: number
   #order = 0
   readonly #timers = new Set<Timer>()

@@ -1,14 +1,14 @@
 import { LockKeyhole } from 'lucide-react'
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
-import { Avatar } from '../design/Avatar.tsx'
 import { t } from '../text/t.ts'
+import { RoomAvatar } from '../rooms/RoomAvatar.tsx'
 
 /** Stands where a conversation begins. */
 export function Beginning({ room }: { room: RoomSummary }) {
   const group = room.kind === 'group'
   return (
     <div className="beginning">
-      <Avatar id={room.id} name={room.name} size={56} group={group} />
+      <RoomAvatar room={room} size={56} />
       <p>
         {group
           ? t('conversation.start.group', { room: room.name })

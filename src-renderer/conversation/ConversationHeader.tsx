@@ -1,12 +1,12 @@
 import { PanelRight } from 'lucide-react'
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
-import { Avatar } from '../design/Avatar.tsx'
 import { IconButton } from '../design/Button.tsx'
 import { useApp, useCore } from '../store/react.ts'
 import { currentAccount } from '../store/session.ts'
 import { t } from '../text/t.ts'
 import { roomBadge, serverBadge, type Badge } from '../details/badges.ts'
 import { BadgeIcon } from '../details/BadgeIcon.tsx'
+import { RoomAvatar } from '../rooms/RoomAvatar.tsx'
 
 function Pill({ badge, label }: { badge: Badge; label: string }) {
   const core = useCore()
@@ -42,7 +42,7 @@ export function ConversationHeader({ room }: { room: RoomSummary }) {
     : (other?.userId ?? '')
   return (
     <header className="head">
-      <Avatar id={room.id} name={room.name} size={38} group={group} />
+      <RoomAvatar room={room} size={38} />
       <div className="head__text">
         <h1 className="head__name truncate" dir="auto">
           {room.name}

@@ -1,9 +1,9 @@
 import { useState } from 'react'
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
-import { Avatar } from '../design/Avatar.tsx'
 import { Button } from '../design/Button.tsx'
 import { useCore } from '../store/react.ts'
 import { t } from '../text/t.ts'
+import { RoomAvatar } from '../rooms/RoomAvatar.tsx'
 
 /** An invitation, looked at before it is accepted or declined. */
 export function InvitationView({ room }: { room: RoomSummary }) {
@@ -23,12 +23,7 @@ export function InvitationView({ room }: { room: RoomSummary }) {
 
   return (
     <main className="sheet sheet--centre">
-      <Avatar
-        id={room.id}
-        name={room.kind === 'group' ? room.name : name}
-        size={88}
-        group={room.kind === 'group'}
-      />
+      <RoomAvatar room={room} name={room.kind === 'group' ? room.name : name} size={88} />
       <h1 className="sheet__title">{title}</h1>
       {room.inviter ? (
         <p className="quiet" dir="ltr">

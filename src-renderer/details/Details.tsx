@@ -1,6 +1,5 @@
 import { LogOut, Pencil, UserPlus, X } from 'lucide-react'
 import type { Member } from '../../src-shared/view-model/index.ts'
-import { Avatar } from '../design/Avatar.tsx'
 import { Button, IconButton } from '../design/Button.tsx'
 import { useApp, useCore } from '../store/react.ts'
 import { currentAccount } from '../store/session.ts'
@@ -9,6 +8,7 @@ import { BadgeIcon } from './BadgeIcon.tsx'
 import { roomBadge, serverBadge, type Badge } from './badges.ts'
 import { MemberRow } from './MemberRow.tsx'
 import './details.css'
+import { RoomAvatar } from '../rooms/RoomAvatar.tsx'
 
 function BadgeCard({ heading, badge }: { heading: string; badge: Badge }) {
   return (
@@ -48,7 +48,7 @@ export function Details() {
       </div>
       <div className="aside__scroll">
         <div className="aside__top">
-          <Avatar id={room.id} name={room.name} size={76} group={group} />
+          <RoomAvatar room={room} size={76} />
           <h2 className="aside__name" dir="auto">
             {room.name}
           </h2>

@@ -3,12 +3,12 @@ import { Search } from 'lucide-react'
 import { useState } from 'react'
 import { shortcutKeys } from '../actions/keyboard.ts'
 import { actions } from '../actions/registry.ts'
-import { Avatar } from '../design/Avatar.tsx'
 import { Dialog } from '../design/Dialog.tsx'
 import { arrangeRooms, matches } from '../store/rooms.ts'
 import { useApp, useCore } from '../store/react.ts'
 import { t } from '../text/t.ts'
 import './palette.css'
+import { RoomAvatar } from '../rooms/RoomAvatar.tsx'
 
 const maxRooms = 8
 
@@ -56,7 +56,7 @@ export function Palette() {
                     core.conversation.open(room.id)
                   }}
                 >
-                  <Avatar id={room.id} name={room.name} size={28} group={room.kind === 'group'} />
+                  <RoomAvatar room={room} size={28} />
                   <span className="truncate" dir="auto">
                     {room.name}
                   </span>

@@ -1,9 +1,9 @@
 import { useState } from 'react'
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
-import { Avatar } from '../design/Avatar.tsx'
 import { Button } from '../design/Button.tsx'
 import { useCore } from '../store/react.ts'
 import { t } from '../text/t.ts'
+import { RoomAvatar } from './RoomAvatar.tsx'
 
 /** An invitation in the list, to look at, accept or decline. */
 export function Invitation({ room, open }: { room: RoomSummary; open: boolean }) {
@@ -28,7 +28,7 @@ export function Invitation({ room, open }: { room: RoomSummary; open: boolean })
         aria-current={open ? 'page' : undefined}
         onClick={() => core.conversation.open(room.id)}
       >
-        <Avatar id={room.id} name={title} size={36} group={room.kind === 'group'} />
+        <RoomAvatar room={room} name={title} size={36} />
         <span className="room-row__text">
           <span className="room-row__name truncate" dir="auto">
             {title}

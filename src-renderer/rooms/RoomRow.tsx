@@ -1,11 +1,11 @@
 import { Ghost } from 'lucide-react'
 import { memo } from 'react'
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
-import { Avatar } from '../design/Avatar.tsx'
 import { useCore } from '../store/react.ts'
 import { t } from '../text/t.ts'
 import { listTime } from '../text/times.ts'
 import { previewText } from './preview.ts'
+import { RoomAvatar } from './RoomAvatar.tsx'
 
 export const RoomRow = memo(function RoomRow({
   room,
@@ -36,7 +36,7 @@ export const RoomRow = memo(function RoomRow({
         aria-current={open ? 'page' : undefined}
         onClick={() => core.conversation.open(room.id)}
       >
-        <Avatar id={room.id} name={room.name} size={42} group={room.kind === 'group'} />
+        <RoomAvatar room={room} size={42} />
         <span className="room-row__text">
           <span className="room-row__line">
             <span className="room-row__name truncate" dir="auto">

@@ -78,7 +78,7 @@ function mei(now: number): FakeRoom {
     message('me', now - 2 * minute, 'See you at eight!', { delivery: 'sent', deliveredTo: [] }),
   ]
   return withPreview({
-    summary: room('!mei:home.example', who.name),
+    summary: room('!mei:home.example', who.name, { peer: who.id }),
     items,
     members: [member('me', { role: 'creator', power: 100 }), member(who)],
     servers: ['home.example'],
@@ -153,7 +153,7 @@ function garden(now: number): FakeRoom {
 function omarRoom(now: number): FakeRoom {
   const { omar } = people
   return withPreview({
-    summary: room('!omar:dar.example', omar.name, { unread: 1 }),
+    summary: room('!omar:dar.example', omar.name, { unread: 1, peer: omar.id }),
     items: [
       notice(now - 3 * day, { what: 'created', by: omar.name }),
       message(omar, now - 2 * day, 'مرحبا آنا! كيف كانت الرحلة؟'),
@@ -230,6 +230,7 @@ export function fakeWorld(now: number): FakeRoom[] {
     }),
     {
       summary: room('!invite:lab.example', lucia.name, {
+        peer: lucia.id,
         membership: 'invite',
         lastActivity: now - 20 * minute,
         inviter: { userId: lucia.userId, name: lucia.name, server: lucia.server },

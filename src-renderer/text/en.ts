@@ -451,7 +451,7 @@ export const en = {
   'member.remove.body': 'They can no longer read what is written here from now on.',
   'member.remove.submit': 'Remove',
   'device.unnamed': 'Unnamed device',
-  'device.verified': 'Checked by you',
+  'device.verified': 'Let in by you',
   'device.known': 'On their device list',
   'device.pending': 'Not approved yet',
   'device.removed': 'Removed',
@@ -669,6 +669,8 @@ export const en = {
   'error.name_taken': 'This name is taken. Choose another one.',
   'error.bad_name': 'This name can’t be used. Small letters, digits, and . _ = - are fine.',
   'error.unknown_user': 'Nobody with this name was found. Check the spelling.',
+  'error.identity_mismatch':
+    'This link belongs to another account than the one that has this name now. Ask the person for a new link, best in another way.',
   'error.unknown_room': 'This conversation no longer exists.',
   'error.signed_out': 'You are signed out. Sign in again to go on.',
   'error.not_allowed': 'You may not do this here.',

@@ -168,6 +168,8 @@ export const roomSummarySchema = z.object({
   unread: z.int().nonnegative(),
   mentions: z.int().nonnegative(),
   memberCount: z.int().nonnegative(),
+  /** Member id of the other person in a direct room, so that both bear the same colour. */
+  peer: id.nullable().optional(),
   /** Set on invitations. */
   inviter: z.object({ userId: id, name: shortText, server: shortText }).nullable(),
   hasDraft: z.boolean(),

@@ -1,5 +1,6 @@
 /** Rooms as they are shown: summaries for the list, details with members, devices and what one may do. */
 import {
+  activeDevices,
   canInvite,
   canKick,
   canSend,
@@ -38,6 +39,7 @@ export function summaryView(entry: RoomEntry): RoomSummary | null {
     unread: entry.unread,
     mentions: entry.mentions,
     memberCount: entry.memberCount,
+    peer: peer?.member ?? null,
     inviter:
       inviter === null
         ? null
@@ -103,6 +105,9 @@ export async function memberView(
   const manifest = await contacts.manifest(db, member)
   const power = powerOf(state, member)
   const creator = creation(state)?.creator === member
+  // Own devices were let in by comparing codes; having looked at another's list compares nothing.
+  const own = manifest !== null && member === me.member
+  const compared = own ? activeDevices(manifest).map((device) => device.id) : []
   return {
     id: member,
     userId,
@@ -113,14 +118,14 @@ export async function memberView(
     role: creator ? 'creator' : power >= 100 ? 'admin' : power >= 50 ? 'moderator' : 'member',
     bot: person?.bot ?? false,
     me: member === me.member,
-    devices: manifest === null ? [] : devicesView(manifest, person?.seenDevices ?? []),
+    devices: manifest === null ? [] : devicesView(manifest, compared),
     changed: person !== null && person.changed !== null,
   }
 }
 
 export function devicesView(
   manifest: ManifestState,
-  seen: readonly string[],
+  verified: readonly string[],
   names: Readonly<Record<string, string>> = {},
 ): MemberDevice[] {
   return [...manifest.devices.values()].map((device) => ({
@@ -128,7 +133,7 @@ export function devicesView(
     name: names[device.id] ?? null,
     addedAtHeight: device.addedAt,
     status: device.status,
-    verified: seen.includes(device.id),
+    verified: verified.includes(device.id),
     keyDigest: keyDigest(device),
   }))
 }

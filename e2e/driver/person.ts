@@ -85,9 +85,13 @@ export async function startDirect(page: Page, who: string): Promise<void> {
   await expect(dialog).toBeHidden({ timeout: 20_000 })
 }
 
+/** The interface puts marks around names that are written from right to left. */
+export const named = (before: string, name: string): RegExp =>
+  new RegExp(`^${before}\u2068?${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\u2069?$`)
+
 export async function accept(page: Page, from: string): Promise<void> {
   await page
-    .getByRole('button', { name: `Accept invitation from ${from}` })
+    .getByRole('button', { name: named('Accept invitation from ', from) })
     .first()
     .click({ timeout: 20_000 })
 }
@@ -129,5 +133,5 @@ export function roomRow(page: Page, name: string): Locator {
 
 export async function openRoom(page: Page, name: string): Promise<void> {
   await roomRow(page, name).getByRole('button').click()
-  await expect(page.getByRole('main', { name: `Conversation with ${name}` })).toBeVisible()
+  await expect(page.getByRole('main', { name: named('Conversation with ', name) })).toBeVisible()
 }

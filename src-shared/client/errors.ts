@@ -12,6 +12,8 @@ export const engineErrorCodes = [
   'name_taken',
   'bad_name',
   'unknown_user',
+  /** Somebody else answers under this name than the one that an invitation link pins. */
+  'identity_mismatch',
   'unknown_room',
   'signed_out',
   'not_allowed',

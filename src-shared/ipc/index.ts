@@ -32,6 +32,7 @@ export const errorCodes = [
   'name_taken',
   'bad_name',
   'unknown_user',
+  'identity_mismatch',
   'unknown_room',
   'signed_out',
   'not_allowed',

@@ -315,7 +315,8 @@ export class RoomActions {
       throw new EngineError(refreshed.code === 'unknown_user' ? 'unknown_user' : 'not_allowed')
     const { member } = refreshed
     // Whoever answers is not who made the link: someone stands in between, or the account was reset.
-    if (who.fingerprint !== null && who.fingerprint !== member) throw new EngineError('not_allowed')
+    if (who.fingerprint !== null && who.fingerprint !== member)
+      throw new EngineError('identity_mismatch')
     const person = await contacts.person(db, member)
     if (person !== null && person.name === '') {
       const profile = api.call('profile', { params: { userId: who.userId }, cancel: life })

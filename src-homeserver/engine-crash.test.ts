@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startNode } from './testing/start-node.ts'
 import type { TestNode } from './testing/start-node.ts'
 import { EngineError } from '../src-shared/client/index.ts'
@@ -16,6 +16,8 @@ import {
 import type { TestUser } from './testing/engine-users.ts'
 import { Ledger, Life } from './testing/crashing.ts'
 import type { Boundary } from './testing/crashing.ts'
+
+vi.setConfig({ testTimeout: 900_000 })
 
 let node: TestNode
 beforeAll(async () => {
@@ -45,7 +47,7 @@ class Mortal {
         this.user = user
         return false
       }),
-      until(() => this.life.dead, 30_000).then(() => true),
+      until(() => this.life.dead, 300_000).then(() => true),
     ])
     this.life.unplan()
     if (!died && !this.life.dead) return false
@@ -66,7 +68,7 @@ class Mortal {
     this.life.plan(boundary)
     const died = await Promise.race([
       action(this.user).then(() => false),
-      until(() => this.life.dead, 30_000).then(() => true),
+      until(() => this.life.dead, 300_000).then(() => true),
     ])
     if (!died && !this.life.dead) {
       this.life.unplan()
@@ -83,8 +85,7 @@ class Mortal {
 }
 
 async function bothSee(a: TestUser, b: TestUser, room: string, sent: string): Promise<void> {
-  for (const user of [a, b])
-    await until(async () => (await texts(user, room)).includes(sent), 20_000)
+  for (const user of [a, b]) await until(async () => (await texts(user, room)).includes(sent))
 }
 
 /** Spread over all boundaries, a different share each time; all of them with `ECCP_LONG_TESTS`. */
@@ -114,13 +115,11 @@ describe('a crash at every commit and every request', () => {
         const died = await ada.survive({ ...kind, count }, async (user) => {
           if (!(await texts(ben, room)).includes(theirs)) await say(ben, room, theirs)
           await say(user, room, mine)
-          await until(
-            async () =>
-              (await messages(user, room)).some(
-                ({ text, delivery }) =>
-                  (text === mine || text === edited) && delivery === 'delivered',
-              ),
-            20_000,
+          await until(async () =>
+            (await messages(user, room)).some(
+              ({ text, delivery }) =>
+                (text === mine || text === edited) && delivery === 'delivered',
+            ),
           )
           const item = (await messages(user, room)).find(({ text }) => text === mine)
           const envelope = item?.envelope ?? null
@@ -139,7 +138,7 @@ describe('a crash at every commit and every request', () => {
     expect(await texts(ada.user, room)).toEqual(await texts(ben, room))
     await ada.user.engine.stop()
     await ben.engine.stop()
-  }, 300_000)
+  })
 
   it('of making an account leaves one account, whose keys are kept', async () => {
     let made = 0
@@ -159,7 +158,7 @@ describe('a crash at every commit and every request', () => {
           if (!died) break
         }
     expect(made).toBeGreaterThan(6)
-  }, 120_000)
+  })
 
   it('of starting a conversation ends in that conversation', async () => {
     const kinds = [
@@ -178,7 +177,7 @@ describe('a crash at every commit and every request', () => {
         const died = await cleo.survive({ ...kind, count }, async (user) => {
           const { room } = await user.engine.startDirect(dan.name)
           await say(user, room, 'hello')
-          await until(() => dan.engine.roomList().some(({ id }) => id === room), 20_000)
+          await until(() => dan.engine.roomList().some(({ id }) => id === room))
           if (dan.engine.roomList().find(({ id }) => id === room)?.membership === 'invite')
             await dan.engine.accept(room)
           await bothSee(user, dan, room, 'hello')
@@ -195,5 +194,5 @@ describe('a crash at every commit and every request', () => {
         if (!died) break
       }
     expect(round).toBeGreaterThan(8)
-  }, 600_000)
+  })
 })

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   fromUtf8,
   makeEvent,
@@ -63,6 +63,8 @@ class Meddler {
     }
   }
 }
+
+vi.setConfig({ testTimeout: 180_000 })
 
 let node: TestNode
 let ada: TestUser
@@ -145,7 +147,7 @@ describe('a homeserver that lies', () => {
     await say(ada, room, 'two')
     await until(async () => (await messages(ben, room)).length === 3)
     server.onAnswer = () => undefined
-    await until(async () => (await texts(ben, room)).includes('two'), 15_000)
+    await until(async () => (await texts(ben, room)).includes('two'))
     await say(ada, room, 'three')
     await until(async () => (await texts(ben, room)).includes('three'))
     expect(await texts(ben, room)).toEqual(['first', 'one', 'two', 'three'])
@@ -281,7 +283,7 @@ describe('a homeserver that lies', () => {
     await ben.engine.lookUp('ada')
     expect(asked).toBeGreaterThan(0)
     expect((await deviceStates(ben)).sort()).toEqual(['active', 'removed'])
-  }, 30_000)
+  })
 
   it('answers a pinned name with another account: the link refuses it', async () => {
     const link = ada.engine.invitationLink()
@@ -290,7 +292,7 @@ describe('a homeserver that lies', () => {
     expect(link).toBe(`eccp:invite/@ada:node.test?fp=${ada.engine.account}`)
     expect((await cleo.engine.lookUp(link)).userId).toBe('@ada:node.test')
     const wrong = link.replace(ada.engine.account, ben.engine.account)
-    await expect(cleo.engine.lookUp(wrong)).rejects.toMatchObject({ code: 'not_allowed' })
+    await expect(cleo.engine.lookUp(wrong)).rejects.toMatchObject({ code: 'identity_mismatch' })
   })
 })
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startNode } from './testing/start-node.ts'
 import type { TestNode } from './testing/start-node.ts'
 import { TransportError } from '../src-shared/client/index.ts'
@@ -16,6 +16,8 @@ import {
   until,
 } from './testing/engine-users.ts'
 import type { TestUser } from './testing/engine-users.ts'
+
+vi.setConfig({ testTimeout: 180_000 })
 
 let node: TestNode
 let users: TestUser[]
@@ -147,9 +149,9 @@ describe('two people', () => {
     await ada.engine.undoLeave(again)
     expect((await ada.engine.details(again)).summary.leavingAt).toBe(null)
     await ada.engine.leave(again)
-    await until(() => ada.engine.roomList().every(({ id }) => id !== again), 9_000)
+    await until(() => ada.engine.roomList().every(({ id }) => id !== again))
     await until(async () => noticed(await timeline(ben, again)).includes('left'))
-  }, 20_000)
+  })
 })
 
 describe('a group', () => {
@@ -194,8 +196,8 @@ describe('being offline', () => {
     users.push(ada, ben)
     const room = await conversation(ada, ben)
     cable.plugged = false
-    await until(() => ada.engine.view().connection.state === 'offline', 40_000)
     await say(ada, room, 'one')
+    await until(() => ada.engine.view().connection.state === 'offline')
     await say(ada, room, 'two')
     await until(() => ada.engine.view().queuedMessages === 2)
     for (let count = 0; count < 5; count++) await say(ben, room, `ben ${String(count)}`)
@@ -209,7 +211,7 @@ describe('being offline', () => {
     await until(async () => (await texts(after, room)).length === 7)
     expect(await texts(after, room)).toEqual(await texts(ben, room))
     await until(() => after.engine.view().queuedMessages === 0)
-  }, 60_000)
+  })
 
   it('catches up on a long backlog without losing or doubling anything', async () => {
     const [ada, ben] = await pair()
@@ -220,13 +222,13 @@ describe('being offline', () => {
       sent.push(`message ${String(count)}`)
       await say(ada, room, `message ${String(count)}`)
     }
-    await until(() => ada.engine.view().queuedMessages === 0, 20_000)
+    await until(() => ada.engine.view().queuedMessages === 0)
     const back = await reopened(node, ben)
     users.push(back)
-    await until(async () => (await texts(back, room)).length === 130, 20_000)
+    await until(async () => (await texts(back, room)).length === 130)
     expect(await texts(back, room)).toEqual(sent)
     await until(async () => (await messages(ada, room)).every((m) => m.delivery === 'delivered'))
-  }, 60_000)
+  })
 })
 
 describe('two devices of one person', () => {
@@ -261,7 +263,7 @@ describe('two devices of one person', () => {
     await until(() => ada.engine.alerts().some(({ alert }) => alert.what === 'contact_changed'))
     await until(async () => (await texts(laptop, room)).includes('before'))
     expect(await texts(laptop, room)).toEqual(['before', 'after', 'from the laptop'])
-  }, 30_000)
+  })
 
   it('lose one by removal: it is signed out and reads nothing more', async () => {
     const [ada, ben] = await pair()
@@ -280,7 +282,7 @@ describe('two devices of one person', () => {
     await until(async () => (await texts(ben, room)).includes('only the desk'))
     expect(await texts(laptop, room)).toEqual([])
     await until(async () => noticed(await timeline(ada, room)).includes('device_removed'))
-  }, 30_000)
+  })
 
   it('refuse a device whose code differs', async () => {
     const [, ben] = await pair()

@@ -143,7 +143,7 @@ export async function texts(user: TestUser, room: string): Promise<readonly stri
 }
 
 /** Resolves when `holds` does; throws after `ms`. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 8_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
   const end = Date.now() + ms
   while (!(await holds())) {
     if (Date.now() > end) throw new Error('waited too long')

@@ -13,7 +13,6 @@ import { DeviceNames } from './devices/device-names.ts'
 import { OwnDevices } from './devices/own-devices.ts'
 import type { Engine } from './engine-types.ts'
 import { EngineError } from './errors.ts'
-import { Unanswered } from './http/api-client.ts'
 import { expectAnswer } from './http/errors.ts'
 import { MessageActions } from './outbox/message-actions.ts'
 import { Outbox } from './outbox/outbox.ts'
@@ -91,7 +90,15 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   const connection = new Connection(clock, publish)
   const approver = new ApproverPairing(ctx, contacts, own)
   const newDevice = new NewDevicePairing(ctx, contacts)
-  const tasks = new AccountTasks(ctx, { contacts, own, prekeys, approver, newDevice, connection })
+  const tasks = new AccountTasks(ctx, {
+    contacts,
+    own,
+    prekeys,
+    approver,
+    newDevice,
+    connection,
+    toDevice: toDeviceQueue,
+  })
   const intake = new Intake(ctx, {
     contacts,
     rooms,
@@ -139,6 +146,10 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   base.on.signedOut = (errcode) => {
     tasks.refusedToken(errcode)
   }
+  // Whether this was one call or the whole connection is found out by asking again.
+  base.on.silence = () => {
+    if (connection.online) sync.retryNow()
+  }
   base.on.full = () => {
     const alert = { what: 'storage_full' } as const
     const raised = { id: 'storage_full', tier: 1, room: null, time: clock.now(), alert } as const
@@ -160,6 +171,10 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
       await contacts.refresh(me.userId, me.member)
     // Published before anybody can learn of this device, so that nobody finds it without prekeys.
     if (account.phase === 'active') await prekeys.tend(null, false)
+    if ((await contacts.person(db, me.member))?.name !== '') return
+    const profile = await api.call('profile', { params: { userId: me.userId }, cancel: life })
+    if (profile.ok)
+      await db.step('person', (step) => tasks.takeName(step, profile.value.display_name))
   }
   sync.onStored = (quiet) => {
     transmitter.kickAll()
@@ -258,8 +273,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     invitationLink: () => invitationLink(me.userId, me.member),
     async setDisplayName(name) {
       await expectAnswer(api.call('setProfile', { body: { display_name: name }, cancel: life }))
-      await updateAccount((now) => ({ ...now, displayName: name }))
-      await db.step('person', (step) => contacts.setName(step, me.member, me.userId, name))
+      await db.step('person', (step) => tasks.takeName(step, name))
     },
     retryNow() {
       sync.retryNow()
@@ -274,13 +288,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
       })
     },
     async signOut() {
-      try {
-        await api.call('logout', { body: {}, cancel: life })
-      } catch (error) {
-        // Offline: this computer forgets the token; the node keeps it until it ages out.
-        if (!(error instanceof Unanswered)) throw error
-      }
-      await tasks.end('signed_out_elsewhere')
+      await tasks.takeLeave()
       base.useToken(null)
       life.cancel()
     },

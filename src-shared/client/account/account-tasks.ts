@@ -10,9 +10,11 @@ import type { Contacts } from '../devices/contacts.ts'
 import type { OwnDevices } from '../devices/own-devices.ts'
 import type { SignedOutReason } from '../engine-types.ts'
 import { EngineError } from '../errors.ts'
+import { Unanswered } from '../http/api-client.ts'
 import type { ApproverPairing } from '../pairing/approver.ts'
 import type { NewDevicePairing } from '../pairing/new-device.ts'
 import type { PrekeyUpkeep } from '../sessions/prekey-upkeep.ts'
+import type { ToDeviceQueue } from '../sessions/to-device-queue.ts'
 import type { Step } from '../store/database.ts'
 import type { Connection } from '../sync/connection.ts'
 import { Worker } from '../worker.ts'
@@ -27,6 +29,7 @@ export interface AccountTaskParts {
   readonly approver: ApproverPairing
   readonly newDevice: NewDevicePairing
   readonly connection: Connection
+  readonly toDevice: ToDeviceQueue
 }
 
 export class AccountTasks {
@@ -46,13 +49,27 @@ export class AccountTasks {
   /** In the last step of a sync. */
   async take(step: Step, response: SyncResponse): Promise<void> {
     const { me } = this.#ctx
-    const { account, manifests } = response
+    const { account, manifests, profiles } = response
+    const named = profiles.find(({ user_id }) => user_id === me.userId)
+    if (named !== undefined) await this.takeName(step, named.display_name)
     if (account.scope === 'full') await this.#parts.approver.note(step, account.pending_devices)
     step.after(() => {
       this.#latest = account
       const own = manifests.find(({ member }) => member === me.member)
       if (own !== undefined) this.#nodeHeight = own.height
       this.worker.kick()
+    })
+  }
+
+  /** The own display name as the node has it, perhaps set on another device. */
+  async takeName(step: Step, displayName: string): Promise<void> {
+    const { me, publish } = this.#ctx
+    await this.#parts.contacts.setName(step, me.member, me.userId, displayName)
+    const account = await step.get(accountRecord, SELF)
+    if (account === null || account.displayName === displayName) return
+    step.put(accountRecord, SELF, { ...account, displayName })
+    step.after(() => {
+      publish.account()
     })
   }
 
@@ -94,11 +111,25 @@ export class AccountTasks {
       step.put(accountRecord, SELF, { ...account, phase: 'active' })
       // What a pending device was shown is not where an approved one begins.
       step.put(positionRecord, POSITION, { v: 1, since: null })
+      await this.#tellOwnDevices(step, account.deviceName)
       step.after(() => {
         publish.account()
         publish.pairings()
       })
     })
+  }
+
+  /** What this device is called is nobody's business but the user's. */
+  async #tellOwnDevices(step: Step, name: string): Promise<void> {
+    const { me } = this.#ctx
+    const content = { kind: 'device_name', device: me.device, name } as const
+    const own = await this.#parts.contacts.trustedDevices(step, me.member)
+    await this.#parts.toDevice.push(
+      step,
+      own
+        .filter(({ device }) => device !== me.device)
+        .map(({ member, device }) => ({ userId: me.userId, member, device, content })),
+    )
   }
 
   async #checkOwnLog(): Promise<void> {
@@ -136,6 +167,22 @@ export class AccountTasks {
   refusedToken(errcode: Errcode): void {
     const reason = errcode === 'E_DEVICE_REMOVED' ? 'device_removed' : 'token_expired'
     void this.end(reason).catch(() => undefined)
+  }
+
+  /**
+   * The user signs out here. Where another device is left, this one is taken off the manifest, so that
+   * nobody goes on sealing for it. Offline, this computer forgets the token all the same.
+   */
+  async takeLeave(): Promise<void> {
+    const { api, db, life, me } = this.#ctx
+    try {
+      const own = await this.#parts.contacts.trustedDevices(db, me.member)
+      if (own.length > 1) await this.#parts.own.remove(me.device)
+      await api.call('logout', { body: {}, cancel: life })
+    } catch (error) {
+      if (!(error instanceof Unanswered) && !(error instanceof EngineError)) throw error
+    }
+    await this.end('signed_out_elsewhere')
   }
 
   /** Nothing more is sent or asked for; what is stored stays until the host wipes it. */

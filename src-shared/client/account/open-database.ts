@@ -15,13 +15,14 @@ export interface Foundation {
   /** The token to send from now on. */
   useToken(token: string | null): void
   /** Late-bound: what the node and the store may say at any time. */
-  readonly on: { signedOut: (errcode: Errcode) => void; full: () => void }
+  readonly on: { signedOut: (errcode: Errcode) => void; full: () => void; silence: () => void }
 }
 
 export function layFoundation(ports: EnginePorts): Foundation {
   const { random, store, log, transport, clock } = ports
   const newId = (): string => toBase64Url(random.bytes(16))
-  const on: Foundation['on'] = { signedOut: () => undefined, full: () => undefined }
+  const nothing = (): void => undefined
+  const on: Foundation['on'] = { signedOut: nothing, full: nothing, silence: nothing }
   const life = new Lifetime(clock)
   let token: string | null = null
   const db = new Database({
@@ -38,6 +39,9 @@ export function layFoundation(ports: EnginePorts): Foundation {
     token: () => token,
     onSignedOut: (errcode) => {
       on.signedOut(errcode)
+    },
+    onSilence: () => {
+      on.silence()
     },
   })
   return {

@@ -101,6 +101,16 @@ export class Contacts {
     return manifest?.steps[height]?.hash === head
   }
 
+  async ownHeadKnown(reader: Reader, head: string): Promise<boolean> {
+    const own = await this.manifest(reader, this.#ctx.me.member)
+    return own?.steps.some(({ hash }) => hash === head) ?? false
+  }
+
+  async warnOfOwnFork(step: Step): Promise<void> {
+    const { me } = this.#ctx
+    await this.#tell(step, me.member, me.userId, 'fork')
+  }
+
   /**
    * Asks the node for what is new in a manifest and takes it in. `member` is who is expected to answer
    * to the user id; null where that is yet to be learnt. Throws `Unanswered`.

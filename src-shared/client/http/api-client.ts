@@ -9,7 +9,14 @@ import { clientApi, errorBodySchema } from '../../api/index.ts'
 import type { Body, EndpointName, Errcode, Params, Query, Response } from '../../api/index.ts'
 import { EncodingError, parseJson, toUtf8 } from '../../protocol/index.ts'
 import { TransportError } from '../ports.ts'
-import type { Cancel, HttpResponse, Log, Transport, TransportErrorCode } from '../ports.ts'
+import type {
+  Cancel,
+  HttpRequest,
+  HttpResponse,
+  Log,
+  Transport,
+  TransportErrorCode,
+} from '../ports.ts'
 
 export type UnansweredCode = TransportErrorCode | 'server_error' | 'not_a_homeserver'
 
@@ -39,6 +46,17 @@ export type Answer<N extends EndpointName> =
   | { readonly ok: true; readonly value: Response<N> }
   | { readonly ok: false; readonly refusal: Refusal }
 
+/** Signed out: work stays where it is until someone signs in again. */
+const SIGNED_OUT_PAUSE = 60_000
+
+/** Milliseconds after which a refusal may turn into an answer; null where it is final, or no refusal. */
+export function waitAfter(answer: Answer<EndpointName>): number | null {
+  if (answer.ok) return null
+  const { status, retryAfter } = answer.refusal
+  if (status === 401) return SIGNED_OUT_PAUSE
+  return status === 429 ? Math.max(1_000, retryAfter) : null
+}
+
 export interface CallOptions<N extends EndpointName> {
   readonly params?: Params<N>
   readonly query?: Query<N>
@@ -48,6 +66,8 @@ export interface CallOptions<N extends EndpointName> {
   readonly cancel?: Cancel
   /** The long poll's own waiting time is added. */
   readonly waitMs?: number
+  /** Leaves out of an answer what does not fit its schema, where the rest can stand alone. */
+  readonly salvage?: (json: unknown) => unknown
 }
 
 export interface ApiClientOptions {
@@ -57,6 +77,8 @@ export interface ApiClientOptions {
   readonly token: () => string | null
   /** The node no longer knows the token; told once per answer. */
   readonly onSignedOut?: (errcode: Errcode) => void
+  /** A call other than the long poll was not answered. */
+  readonly onSilence?: () => void
 }
 
 const TIMEOUT_MS = 20_000
@@ -72,26 +94,30 @@ export class ApiClient {
   /** Throws `Unanswered`. */
   async call<N extends EndpointName>(name: N, options: CallOptions<N> = {}): Promise<Answer<N>> {
     const endpoint = clientApi[name]
-    const { transport, log, token, onSignedOut } = this.#options
+    const { transport, log, token, onSignedOut, onSilence } = this.#options
     const { body } = options
     const bytes = options.bytes ?? (body === undefined ? null : toUtf8(JSON.stringify(body)))
     log('http.before', { what: name })
-    const response = await answered(
-      transport.request(
-        {
-          method: endpoint.method,
-          path: pathOf(endpoint.path, options.params, options.query),
-          token: endpoint.auth === 'none' ? null : token(),
-          body: bytes,
-          timeoutMs: TIMEOUT_MS + (options.waitMs ?? 0),
-          maxBytes: MAX_ANSWER_BYTES,
-        },
-        options.cancel,
-      ),
-    )
+    const request: HttpRequest = {
+      method: endpoint.method,
+      path: pathOf(endpoint.path, options.params, options.query),
+      token: endpoint.auth === 'none' ? null : token(),
+      body: bytes,
+      timeoutMs: TIMEOUT_MS + (options.waitMs ?? 0),
+      maxBytes: MAX_ANSWER_BYTES,
+    }
+    const response = await transport.request(request, options.cancel).catch((error: unknown) => {
+      if (!(error instanceof TransportError)) throw error
+      if (name !== 'sync' && error.code !== 'cancelled') onSilence?.()
+      throw new Unanswered(error.code)
+    })
     log('http.after', { what: name, status: response.status })
     if (response.status >= 200 && response.status < 300) {
-      const parsed = endpoint.response.safeParse(jsonOf(response))
+      const json = jsonOf(response)
+      let parsed = endpoint.response.safeParse(json)
+      // One malformed thing among many must not keep the others from being read.
+      if (!parsed.success && options.salvage !== undefined)
+        parsed = endpoint.response.safeParse(options.salvage(json))
       if (!parsed.success) throw new Unanswered('not_a_homeserver')
       // The schema that parsed it is the one `Response<N>` is inferred from.
       return { ok: true, value: parsed.data as Response<N> }
@@ -100,14 +126,6 @@ export class ApiClient {
     if (refusal.errcode === 'M_UNKNOWN_TOKEN' || refusal.errcode === 'E_DEVICE_REMOVED')
       onSignedOut?.(refusal.errcode)
     return { ok: false, refusal }
-  }
-}
-
-async function answered(request: Promise<HttpResponse>): Promise<HttpResponse> {
-  try {
-    return await request
-  } catch (error) {
-    throw error instanceof TransportError ? new Unanswered(error.code) : error
   }
 }
 

@@ -11,6 +11,7 @@ import { recordType } from '../store/record-type.ts'
 import type { Step } from '../store/database.ts'
 import { tables } from '../store/tables.ts'
 import type { Timeline } from '../timeline/timeline.ts'
+import { waitAfter } from '../http/api-client.ts'
 import { Worker } from '../worker.ts'
 
 const queueRecord = recordType(
@@ -83,7 +84,7 @@ export class Receipts {
     })
   }
 
-  async #send(): Promise<null> {
+  async #send(): Promise<number | null> {
     const { db, api, life } = this.#ctx
     for (;;) {
       const queued = (await db.get(queueRecord, KEY))?.receipts ?? []
@@ -91,8 +92,14 @@ export class Receipts {
       if (first === undefined) return null
       const batch = queued.filter(({ room }) => room === first.room).slice(0, BATCH)
       const params = { roomId: first.room }
-      // Refused (left the room, say): nobody is waiting for them any more.
-      await api.call('receipts', { params, body: { receipts: batch }, cancel: life })
+      const answer = await api.call('receipts', {
+        params,
+        body: { receipts: batch },
+        cancel: life,
+      })
+      const pause = waitAfter(answer)
+      if (pause !== null) return pause
+      // Refused for good (left the room, say): nobody is waiting for them any more.
       const sent = new Set(batch.map(({ sig }) => sig))
       await db.step('receipts.sent', async (step) => {
         const now = (await step.get(queueRecord, KEY))?.receipts ?? []

@@ -24,6 +24,7 @@ import type {
 import type { Context } from '../context.ts'
 import type { Contacts } from '../devices/contacts.ts'
 import { EngineError } from '../errors.ts'
+import { Unanswered, waitAfter } from '../http/api-client.ts'
 import type { Reader, Step } from '../store/database.ts'
 import {
   noSessions,
@@ -71,7 +72,8 @@ export class Sessions {
 
   /**
    * Claims prekeys and starts sessions. Devices that have none are left out and asked again later.
-   * `anew` makes a session even where one exists. Throws `Unanswered`; a refusal counts as no bundles.
+   * `anew` makes a session even where one exists. Throws `Unanswered`; a final refusal
+   * counts as no bundles.
    */
   async establish(to: readonly Addressee[], anew = false): Promise<void> {
     const now = this.#ctx.clock.now()
@@ -88,6 +90,8 @@ export class Sessions {
       device: peer.device,
     }))
     const answer = await api.call('claimKeys', { body: { devices }, cancel: life })
+    // Too many claims at once says nothing about the devices: their messages wait.
+    if (waitAfter(answer) !== null) throw new Unanswered('server_error')
     const bundles = new Map(
       (answer.ok ? answer.value.bundles : []).map(({ member, device, bundle }) => [
         sessionKey({ member, device }),

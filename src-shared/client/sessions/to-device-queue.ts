@@ -14,6 +14,7 @@ import {
 import type { KnownToDeviceContent } from '../../protocol/index.ts'
 import type { Context } from '../context.ts'
 import type { Contacts } from '../devices/contacts.ts'
+import { waitAfter } from '../http/api-client.ts'
 import { Worker } from '../worker.ts'
 import { recordType } from '../store/record-type.ts'
 import type { Step } from '../store/database.ts'
@@ -106,8 +107,14 @@ export class ToDeviceQueue {
       const queue = (await db.get(queueRecord, KEY)) ?? EMPTY
       if (queue.sealed !== null) {
         const { txn, messages } = queue.sealed
-        await api.call('toDevice', { params: { txnId: txn }, body: { messages }, cancel: life })
-        // Refused means that these bytes will never be taken: whoever needs them asks again.
+        const answer = await api.call('toDevice', {
+          params: { txnId: txn },
+          body: { messages },
+          cancel: life,
+        })
+        const pause = waitAfter(answer)
+        if (pause !== null) return pause
+        // Refused for good means that these bytes will never be taken: whoever needs them asks again.
         await db.step('to-device.sent', async (step) => {
           const now = (await step.get(queueRecord, KEY)) ?? EMPTY
           if (now.sealed?.txn === txn) step.put(queueRecord, KEY, { ...now, sealed: null })

@@ -28,6 +28,8 @@ export interface Step extends Reader {
   delete<T>(type: RecordType<T>, key: string): void
   /** Runs right after the commit, in order; never runs if it fails. Must not throw. */
   after(effect: () => void): void
+  /** A part that may fail alone: where `work` throws, nothing of it is kept, and the rest goes on. */
+  nested<T>(work: (step: Step) => Promise<T>): Promise<T>
 }
 
 interface Job {
@@ -121,10 +123,14 @@ export class Database implements Reader {
   /** The writes of the running batch, below those of the running step. */
   #batch = new Map<string, Write>()
 
-  #stepOver(layer: Layer): Step {
+  #stepOver(layer: Layer, below: readonly Layer[] = []): Step {
     const written = (type: RecordType<unknown>, key: string): Write | undefined => {
       const address = addressOf(type, key)
-      return layer.writes.get(address) ?? this.#batch.get(address)
+      for (const { writes } of [layer, ...below]) {
+        const write = writes.get(address)
+        if (write !== undefined) return write
+      }
+      return this.#batch.get(address)
     }
     const getMany = async <T>(
       type: RecordType<T>,
@@ -153,6 +159,13 @@ export class Database implements Reader {
         put(type as RecordType<unknown>, key, null)
       },
       after: (effect) => layer.effects.push(effect),
+      nested: async (work) => {
+        const child: Layer = { writes: new Map(), effects: [] }
+        const result = await work(this.#stepOver(child, [layer, ...below]))
+        for (const [address, write] of child.writes) layer.writes.set(address, write)
+        layer.effects.push(...child.effects)
+        return result
+      },
     }
   }
 

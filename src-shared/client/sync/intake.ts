@@ -10,13 +10,14 @@ import { POSITION, positionRecord } from '../account/account-record.ts'
 import type { Context } from '../context.ts'
 import { EngineError } from '../errors.ts'
 import type { Answer } from '../http/api-client.ts'
+import { salvageMessages } from '../http/salvage.ts'
 import { displayName } from '../devices/contacts.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import type { Step } from '../store/database.ts'
 import type { StoredItem, StoredMessage } from '../timeline/stored-item.ts'
 import { describeRoom } from './room-facts.ts'
 import { RoomIntake } from './room-intake.ts'
-import type { IntakeParts, Taken } from './room-intake.ts'
+import type { RoomIntakeParts, Taken } from './room-intake.ts'
 import type { ToDeviceIntake } from './to-device-intake.ts'
 
 /** Events in one commit. */
@@ -26,7 +27,7 @@ const MAX_GAP = 20_000
 const GAP_PAGE = 200
 const BACKFILL_PAGE = 50
 
-export interface SyncIntakeParts extends IntakeParts {
+export interface SyncIntakeParts extends RoomIntakeParts {
   readonly receipts: Receipts
   readonly toDevice: ToDeviceIntake
   /** The account section; runs in the last step. */
@@ -63,6 +64,22 @@ export class Intake {
     await this.#meetPeople(response, rooms)
     await this.#store(response, rooms)
     await this.#resolveDoubts()
+    await this.#checkOwnHeads()
+  }
+
+  /**
+   * Senders go by manifest heads of this account that are not known here: the log has grown, or someone
+   * shows others another branch of it.
+   */
+  async #checkOwnHeads(): Promise<void> {
+    const { db, me } = this.#ctx
+    const { contacts } = this.#parts
+    const heads = this.#rooms.messages.takeUnknownHeads()
+    if (heads.length === 0) return
+    await contacts.refresh(me.userId, me.member)
+    for (const head of heads)
+      if (!(await contacts.ownHeadKnown(db, head)))
+        await db.step('own.fork', (step) => contacts.warnOfOwnFork(step))
   }
 
   /** Rooms whose state is not the node's; asked for once, verified as ever. */
@@ -107,6 +124,7 @@ export class Intake {
       const answer: Answer<'messages'> = await api.call('messages', {
         params: { roomId: room },
         query: { before, limit: GAP_PAGE },
+        salvage: salvageMessages,
         cancel: life,
       })
       if (!answer.ok) break
@@ -172,7 +190,9 @@ export class Intake {
     const { db } = this.#ctx
     const work: ((step: Step) => Promise<void>)[] = []
     for (const message of response.to_device)
-      work.push((step) => this.#parts.toDevice.take(step, message))
+      work.push((step) =>
+        this.#alone(step, 'to-device', (inner) => this.#parts.toDevice.take(inner, message)),
+      )
     for (const room of rooms) work.push(...this.#roomWork(room))
     for (const { user_id: userId, display_name: name } of response.profiles)
       work.push((step) => this.#rename(step, userId, name))
@@ -189,16 +209,30 @@ export class Intake {
     }
   }
 
+  /** Whatever one thing does, the others are taken in: only a failing store stops them. */
+  async #alone(step: Step, what: string, take: (inner: Step) => Promise<void>): Promise<void> {
+    try {
+      await step.nested(take)
+    } catch (error) {
+      if (error instanceof EngineError) throw error
+      this.#ctx.log('intake.failed', { what, error: error instanceof Error ? error.name : '' })
+    }
+  }
+
   #roomWork(prepared: Prepared): ((step: Step) => Promise<void>)[] {
     const { room, delta, timeline, continues, gap } = prepared
     const work: ((step: Step) => Promise<void>)[] = []
     work.push((step) => this.#enter(step, room, delta, continues, gap))
     for (const entry of timeline)
-      work.push(async (step) => {
-        await this.#keep(step, room, await this.#rooms.take(step, room, entry, null))
-      })
+      work.push((step) =>
+        this.#alone(step, 'event', async (inner) => {
+          await this.#keep(inner, room, await this.#rooms.take(inner, room, entry, null))
+        }),
+      )
     for (const receipt of delta.receipts)
-      work.push((step) => this.#parts.receipts.take(step, room, receipt))
+      work.push((step) =>
+        this.#alone(step, 'receipt', (inner) => this.#parts.receipts.take(inner, room, receipt)),
+      )
     work.push((step) => this.#leaveIfGone(step, room, delta))
     return work
   }
@@ -304,7 +338,12 @@ export class Intake {
     const before = (await rooms.get(db, room))?.older ?? null
     if (before === null) return
     const query = { before, limit: BACKFILL_PAGE }
-    const answer = await api.call('messages', { params: { roomId: room }, query, cancel: life })
+    const answer = await api.call('messages', {
+      params: { roomId: room },
+      query,
+      salvage: salvageMessages,
+      cancel: life,
+    })
     if (!answer.ok) throw new EngineError('not_allowed')
     const { events, auth = [], prev } = answer.value
     const pdus = [...auth, ...events.map((entry) => entry.pdu)]

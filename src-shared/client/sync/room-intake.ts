@@ -1,6 +1,6 @@
 /**
- * One event of a room, from the wire to the store: verified against the state known, opened through the
- * sender's session, kept (Two objects §5, Who can read §6).
+ * One event of a room, as it arrives: verified against the state known, told apart, put into effect
+ * (Two objects §5, Room state §7). Messages are opened in `message-intake.ts`.
  *
  * Whatever an event turns out to be, it never stops the ones after it: what is forged, moved or malformed
  * becomes a notice, what can't be read yet waits for its key.
@@ -8,56 +8,35 @@
 import {
   canRedact,
   checkIncoming,
-  deviceKeyOf,
   emptySequence,
-  isJoined,
   isState,
   MESSAGE_TYPES,
-  openEnvelope,
   readContent,
   toBase64Url,
   toUtf8,
   trackSequence,
-  userIdOf,
 } from '../../protocol/index.ts'
-import type { JsonObject, PeerDevice, RoomEvent, RoomState } from '../../protocol/index.ts'
+import type { RoomEvent, RoomState } from '../../protocol/index.ts'
 import type { TimelineEntry } from '../../api/index.ts'
 import type { Context } from '../context.ts'
-import type { Contacts } from '../devices/contacts.ts'
-import type { Outbox } from '../outbox/outbox.ts'
 import type { OriginKeyBook } from '../rooms/origin-keys.ts'
 import type { RoomList } from '../rooms/room-list.ts'
 import { sequenceKey, sequenceRecord } from '../rooms/room-records.ts'
 import type { RoomStates } from '../rooms/room-states.ts'
-import type { KeyRequests } from '../sessions/key-requests.ts'
-import type { SessionRepair } from '../sessions/session-repair.ts'
-import type { Sessions } from '../sessions/sessions.ts'
 import type { Step } from '../store/database.ts'
-import { keepContentKey } from '../timeline/content-keys.ts'
-import type { MessageReader, ReadBase } from '../timeline/message-reader.ts'
-import type { StoredItem, StoredNotice } from '../timeline/stored-item.ts'
-import { sealedKey, sealedRecord } from '../timeline/timeline-records.ts'
-import type { Timeline } from '../timeline/timeline.ts'
+import type { StoredNotice } from '../timeline/stored-item.ts'
+import { MessageIntake } from './message-intake.ts'
+import type { MessageIntakeParts, Opened } from './message-intake.ts'
 import { describeRoom, noticesOf } from './room-facts.ts'
 
-export interface IntakeParts {
-  readonly contacts: Contacts
+export interface RoomIntakeParts extends MessageIntakeParts {
   readonly rooms: RoomList
   readonly states: RoomStates
   readonly originKeys: OriginKeyBook
-  readonly sessions: Sessions
-  readonly repair: SessionRepair
-  readonly keyRequests: KeyRequests
-  readonly timeline: Timeline
-  readonly reader: MessageReader
-  readonly outbox: Outbox
 }
 
 /** What an event left for the caller to do in the same step. */
-export interface Taken {
-  readonly items: readonly StoredItem[]
-  /** By others and readable: to be confirmed with a receipt. */
-  readonly received: boolean
+export interface Taken extends Opened {
   /** The state known here is not the one the sender or the node goes by. */
   readonly stateDoubtful: boolean
 }
@@ -71,11 +50,13 @@ type RefusedReason = Extract<StoredNotice['notice'], { what: 'refused' }>['reaso
 
 export class RoomIntake {
   readonly #ctx: Context
-  readonly #parts: IntakeParts
+  readonly #parts: RoomIntakeParts
+  readonly messages: MessageIntake
 
-  constructor(ctx: Context, parts: IntakeParts) {
+  constructor(ctx: Context, parts: RoomIntakeParts) {
     this.#ctx = ctx
     this.#parts = parts
+    this.messages = new MessageIntake(ctx, parts)
   }
 
   /**
@@ -138,7 +119,8 @@ export class RoomIntake {
       return NOTHING
     }
     if (event.header.type !== MESSAGE_TYPES.message) return NOTHING
-    return this.#message(step, room, event, entry, state, how)
+    const arrived = { room, event, wrap: entry.wrap, state, ...how }
+    return { ...NOTHING, ...(await this.messages.take(step, arrived)) }
   }
 
   async #applyState(step: Step, room: string, state: RoomState): Promise<void> {
@@ -163,155 +145,6 @@ export class RoomIntake {
       // Asked of a stranger's message: whether the sender's power reaches those of others.
       moderator: canRedact(state, member, ''),
     })
-  }
-
-  async #message(
-    step: Step,
-    room: string,
-    event: RoomEvent,
-    entry: TimelineEntry,
-    state: RoomState,
-    how: { readonly old: boolean; readonly equivocal: boolean },
-  ): Promise<Taken> {
-    const { me } = this.#ctx
-    const { header, envelopeId } = event
-    if (header.member === me.member && header.device === me.device) {
-      const echoed = await this.#echo(step, room, event)
-      if (echoed !== null) return echoed
-    }
-    const sender = await this.#sender(step, event, state, how.old)
-    const base: ReadBase = {
-      envelope: envelopeId,
-      header,
-      userId: userIdOf(state, header.member) ?? header.member,
-      originTs: event.pdu.event.origin_ts,
-      warnings: [
-        ...(how.equivocal ? (['replayed_sequence'] as const) : []),
-        ...(sender?.removed === true ? (['sender_device_removed'] as const) : []),
-        ...(sender?.trusted === false && !sender.removed ? (['key_changed'] as const) : []),
-      ],
-    }
-    const { reader } = this.#parts
-    if (sender === null) return item(reader.unreadable(base, 'unauthorized_sender'))
-    if (event.body === null) return item(reader.unreadable(base, 'withheld_by_server'))
-    if (header.transport !== 'pairwise') return item(reader.unreadable(base, 'unsupported_format'))
-    return this.#open(step, room, event, entry, state, sender.peer, base)
-  }
-
-  async #open(
-    step: Step,
-    room: string,
-    event: RoomEvent,
-    entry: TimelineEntry,
-    state: RoomState,
-    peer: PeerDevice,
-    base: ReadBase,
-  ): Promise<Taken> {
-    const { crypto, me } = this.#ctx
-    const { sessions, repair, reader, contacts, timeline } = this.#parts
-    const { envelopeId: envelope, header } = event
-    const body = event.body ?? new Uint8Array()
-    if (entry.wrap === undefined) return this.#await(step, room, event, state, base)
-    const local = await contacts.local(step)
-    const unwrapped = await sessions.unwrap(step, local, peer, envelope, entry.wrap)
-    if (!unwrapped.ok) {
-      this.#ctx.log('wrap.refused', { code: unwrapped.code })
-      await repair.lost(step, { peer, userId: base.userId }, entry.wrap.session, unwrapped.code)
-      return this.#await(step, room, event, state, base)
-    }
-    const { contentKey } = unwrapped
-    const opened = openEnvelope({ crypto, header, body, contentKey })
-    if (opened.ok && header.expires_at === undefined)
-      await keepContentKey(step, timeline, { room, envelope, contentKey })
-    const read = reader.read(base, opened)
-    const received = header.member !== me.member && opened.ok
-    if (read.kind === 'item') return { ...item(read.item), received }
-    await timeline.relate(step, room, read.relation)
-    return { ...NOTHING, received }
-  }
-
-  /** No key: asked for, where someone may have it for this device. */
-  async #await(
-    step: Step,
-    room: string,
-    event: RoomEvent,
-    state: RoomState,
-    base: ReadBase,
-  ): Promise<Taken> {
-    const { me, clock } = this.#ctx
-    const { reader, keyRequests, contacts } = this.#parts
-    const { header, envelopeId: envelope } = event
-    const listed = deviceKeyOf(state, me.member, me.device) !== undefined
-    const meant = isJoined(state, me.member) && listed
-    const own = await contacts.trustedDevices(step, me.member)
-    const hasOthers = own.some(({ device }) => device !== me.device)
-    if (!meant && !hasOthers)
-      return item(
-        reader.unreadable(
-          base,
-          isJoined(state, me.member) ? 'sent_before_this_device' : 'not_meant_for_this_device',
-        ),
-      )
-    step.put(sealedRecord, sealedKey(envelope), {
-      v: 1,
-      room,
-      header: header as unknown as Record<string, unknown>,
-      body: toBase64Url(event.body ?? new Uint8Array()),
-    })
-    const { member, device } = header
-    const key = { room, envelope, member, userId: base.userId, device: device ?? '' }
-    await keyRequests.ask(step, key, meant)
-    return item(reader.blank(base, { state: 'waiting_for_key', since: clock.now() }))
-  }
-
-  /** What this device sent comes back in its place; null where it does not remember having sent it. */
-  async #echo(step: Step, room: string, event: RoomEvent): Promise<Taken | null> {
-    const { timeline, outbox, reader } = this.#parts
-    const key = (await timeline.indexed(step, room, event.envelopeId))?.o
-    const entry = key === undefined ? null : await outbox.entry(step, key)
-    if (entry === null || entry.sealed?.envelope !== event.envelopeId) return null
-    await outbox.remove(step, entry.key)
-    const { job } = entry
-    if (job.kind !== 'message' || !job.shown) return NOTHING
-    const base: ReadBase = {
-      envelope: event.envelopeId,
-      header: event.header,
-      userId: this.#ctx.me.userId,
-      originTs: event.pdu.event.origin_ts,
-      warnings: [],
-    }
-    const blank = reader.blank(base, { state: 'protected' })
-    const relates = job.content['relates'] as JsonObject | undefined
-    const replyTo = typeof relates?.['target'] === 'string' ? relates['target'] : null
-    const text = String(job.content['text'] ?? '')
-    return item({ ...blank, key: entry.key, text, replyTo })
-  }
-
-  /**
-   * The sending device by its manifest. Null where no manifest backs the key under which the room lists
-   * it: the home node may have made it up.
-   */
-  async #sender(
-    step: Step,
-    event: RoomEvent,
-    state: RoomState,
-    old: boolean,
-  ): Promise<{ peer: PeerDevice; removed: boolean; trusted: boolean } | null> {
-    const { contacts } = this.#parts
-    const { member, device } = event.header
-    if (device === null) return null
-    const manifest = await contacts.manifest(step, member)
-    const status = manifest?.devices.get(device)?.status
-    const peer = await contacts.device(step, member, device)
-    if (peer === null || status === undefined || status === 'pending') return null
-    const listed = deviceKeyOf(state, member, device)
-    if (!old && listed !== toBase64Url(peer.ed25519)) return null
-    const trusted = await contacts.trustedDevices(step, member)
-    return {
-      peer,
-      removed: status === 'removed' && !old,
-      trusted: trusted.some((known) => known.device === device) || old,
-    }
   }
 
   async #track(step: Step, room: string, event: RoomEvent) {
@@ -350,10 +183,6 @@ export class RoomIntake {
 
 function checkOld(refused: string | undefined) {
   return refused === undefined ? ({ ok: true } as const) : ({ ok: false, code: refused } as const)
-}
-
-function item(stored: StoredItem): Taken {
-  return { ...NOTHING, items: [stored] }
 }
 
 function reasonOf(code: string): RefusedReason {

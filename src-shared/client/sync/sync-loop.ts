@@ -5,8 +5,10 @@
 import { POSITION, positionRecord } from '../account/account-record.ts'
 import type { Context } from '../context.ts'
 import { Unanswered } from '../http/api-client.ts'
+import type { Answer } from '../http/api-client.ts'
 import { Backoff } from '../http/backoff.ts'
-import { Bell } from '../lifetime.ts'
+import { salvageSync } from '../http/salvage.ts'
+import { Bell, Lifetime } from '../lifetime.ts'
 import type { Connection } from './connection.ts'
 import type { Intake } from './intake.ts'
 
@@ -17,6 +19,9 @@ export class SyncLoop {
   readonly #connection: Connection
   readonly #intake: Intake
   readonly #bell = new Bell()
+  /** Ends the poll under way, so that the next one finds out how things are. */
+  #poll: Lifetime | null = null
+  #inHaste = true
   /** After each response that is stored. */
   onStored: (upToDate: boolean) => void = () => undefined
   /** Before the first request; may throw `Unanswered`. */
@@ -28,9 +33,16 @@ export class SyncLoop {
     this.#intake = intake
   }
 
-  /** Ends a pause between tries. */
+  /**
+   * Ends a pause between tries, and a poll that may be waiting on a connection that is gone: it is asked
+   * anew, without waiting for news.
+   */
   retryNow(): void {
-    this.#bell.ring()
+    if (this.#poll === null) this.#bell.ring()
+    else {
+      this.#inHaste = true
+      this.#poll.cancel()
+    }
   }
 
   /** Resolves at cancellation or when the node no longer knows the token. */
@@ -41,13 +53,15 @@ export class SyncLoop {
     while (!life.cancelled) {
       try {
         if (first) await this.beforeFirst()
-        const pause = await this.#once(first)
-        if (pause === 'over') return
         first = false
+        const pause = await this.#once()
+        if (pause === 'over') return
         backoff.succeeded()
         if (pause > 0) await life.sleep(pause, this.#bell)
       } catch (error) {
         if (life.cancelled) return
+        if (error instanceof Unanswered && error.code === 'cancelled') continue
+        this.#inHaste = true
         const pause = backoff.failed()
         if (error instanceof Unanswered) this.#connection.silent(error.code, pause)
         else log('sync.failed', { error: error instanceof Error ? error.name : 'unknown' })
@@ -57,15 +71,10 @@ export class SyncLoop {
   }
 
   /** Milliseconds to pause. Throws `Unanswered`. */
-  async #once(first: boolean): Promise<number | 'over'> {
-    const { api, db, life } = this.#ctx
+  async #once(): Promise<number | 'over'> {
+    const { db } = this.#ctx
     const since = (await db.get(positionRecord, POSITION))?.since ?? null
-    const timeout = first ? 0 : TIMEOUT_MS
-    const answer = await api.call('sync', {
-      query: { timeout, ...(since === null ? {} : { since }) },
-      waitMs: timeout,
-      cancel: life,
-    })
+    const answer = await this.#ask(since)
     if (!answer.ok) {
       const { errcode, status, retryAfter } = answer.refusal
       if (status === 401) return 'over'
@@ -77,10 +86,32 @@ export class SyncLoop {
       return errcode === 'E_SYNC_RESET' && since !== null ? 0 : Math.max(retryAfter, 1_000)
     }
     this.#connection.answered()
+    this.#inHaste = false
     await this.#intake.take(answer.value)
     // An answer that brought nothing is the end of the backlog.
     this.onStored(isQuiet(answer.value))
     return 0
+  }
+
+  async #ask(since: string | null): Promise<Answer<'sync'>> {
+    const { api, clock, life } = this.#ctx
+    const timeout = this.#inHaste ? 0 : TIMEOUT_MS
+    const poll = new Lifetime(clock)
+    const stop = life.onCancel(() => {
+      poll.cancel()
+    })
+    this.#poll = poll
+    try {
+      return await api.call('sync', {
+        query: { timeout, ...(since === null ? {} : { since }) },
+        waitMs: timeout,
+        salvage: salvageSync,
+        cancel: poll,
+      })
+    } finally {
+      stop()
+      this.#poll = null
+    }
   }
 }
 

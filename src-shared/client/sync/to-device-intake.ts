@@ -66,6 +66,8 @@ export class ToDeviceIntake {
       case 'device_name':
         if (member === me.member) await this.#names.take(step, content.device, content.name)
         break
+      // Rooms large enough for sender chains are not sent to yet.
+      case 'chain':
       case 'empty':
       case 'unknown':
         break

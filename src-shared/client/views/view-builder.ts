@@ -104,7 +104,21 @@ export class ViewBuilder implements ViewSource {
 
   async alerts(): Promise<readonly Alert[]> {
     const { db } = this.#ctx
-    return [...(await this.#parts.approver.alerts(db)), ...(await storedAlerts(db))]
+    const waiting = await this.#parts.approver.alerts(db)
+    const stored = await storedAlerts(db)
+    if (stored.length === 0) return waiting
+    const rooms = await this.#parts.rooms.all(db)
+    // What concerns a person is shown in the conversation with them, where there is one.
+    const roomOf = (userId: string): string | null =>
+      rooms.find(
+        ({ kind, hidden, peer }) => kind === 'direct' && !hidden && peer?.userId === userId,
+      )?.id ?? null
+    return [
+      ...waiting,
+      ...stored.map((one) =>
+        one.alert.what === 'contact_changed' ? { ...one, room: roomOf(one.alert.userId) } : one,
+      ),
+    ]
   }
 
   async pairings(): Promise<readonly Pairing[]> {

@@ -13,6 +13,7 @@ const keptTimelines = 6
 
 export interface Conversation {
   open(room: string | null): void
+  reopen(room: string): void
   loadOlder(room: string): Promise<void>
   reload(room: string): Promise<void>
   pushed(payload: EventPayload<'timeline'>): void
@@ -88,25 +89,29 @@ export function createConversation(ctx: Context, composers: Composers): Conversa
     void ctx.call('rooms.markRead', { account: account(), room })
   }
 
+  function load(room: string): void {
+    const before = timeline(room)
+    change(room, { ...before, status: before.items.length > 0 ? 'ready' : 'loading' })
+    void loadFirst(room, store.getState().rooms[room]?.unread ?? 0).then(() => {
+      if (store.getState().openRoom === room && timeline(room).unreadFrom === null) markRead(room)
+    })
+    void loadDetails(room)
+    void composers.load(room)
+  }
+
   return {
     open(room) {
-      const state = store.getState()
-      if (state.openRoom === room) return
+      if (store.getState().openRoom === room) return
       atEnd = true
       ctx.set({ openRoom: room })
       void ctx.call('timeline.watch', { account: account(), room })
       if (room === null) return
-      const summary = state.rooms[room]
+      const summary = store.getState().rooms[room]
       if (summary) ctx.announce(t('announce.opened', { room: summary.name }))
       forgetOld(room)
-      const before = timeline(room)
-      change(room, { ...before, status: before.items.length > 0 ? 'ready' : 'loading' })
-      void loadFirst(room, summary?.unread ?? 0).then(() => {
-        if (store.getState().openRoom === room && timeline(room).unreadFrom === null) markRead(room)
-      })
-      void loadDetails(room)
-      void composers.load(room)
+      load(room)
     },
+    reopen: load,
     async loadOlder(room) {
       const current = timeline(room)
       if (current.older === null || current.loadingOlder || current.status !== 'ready') return

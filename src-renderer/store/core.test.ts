@@ -167,6 +167,18 @@ describe('an open conversation', () => {
     expect(state().announcement.text).not.toContain('other device')
   })
 
+  it('loads a room once its invitation was accepted', async () => {
+    const { core, bridge, state } = await ready()
+    const invited = '!invite:lab.example'
+    core.conversation.open(invited)
+    await settle()
+    const before = named(bridge, 'timeline.page').length
+    expect(await core.rooms.accept(invited)).toBe(true)
+    await settle()
+    expect(state().rooms[invited]?.membership).toBe('join')
+    expect(named(bridge, 'timeline.page')).toHaveLength(before + 1)
+  })
+
   it('is closed when the room is gone', async () => {
     const { core, bridge, state } = await ready()
     core.conversation.open(mei)

@@ -39,7 +39,7 @@ export function createCore(bridge: Bridge, clock: Clock = systemClock): Core {
   const ctx = createContext(bridge, store, clock)
   const composers = createComposers(ctx)
   const conversation = createConversation(ctx, composers)
-  const rooms = createRooms(ctx, conversation.open)
+  const rooms = createRooms(ctx, conversation)
   const session = createSession(ctx, { opened: openAccount, closed: forget })
 
   /** Drops everything that belonged to the account on screen: nothing readable stays behind. */

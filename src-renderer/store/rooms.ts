@@ -76,7 +76,13 @@ export interface GroupInput {
 }
 export type FoundPerson = CallOutput<'rooms.lookUp'>
 
-export function createRooms(ctx: Context, open: (room: string | null) => void): Rooms {
+export interface RoomPlace {
+  open(room: string | null): void
+  /** Loads the open room anew: what it holds is no longer what was loaded. */
+  reopen(room: string): void
+}
+
+export function createRooms(ctx: Context, { open, reopen }: RoomPlace): Rooms {
   const { store } = ctx
   const account = (): string => store.getState().account ?? ''
 
@@ -95,12 +101,17 @@ export function createRooms(ctx: Context, open: (room: string | null) => void): 
       })
     },
     changed(changed, removed) {
-      const rooms = { ...store.getState().rooms }
+      const before = store.getState().rooms
+      const rooms = { ...before }
       for (const room of changed) rooms[room.id] = room
       for (const id of removed) delete rooms[id]
       ctx.set({ rooms })
       const { openRoom } = store.getState()
-      if (openRoom !== null && removed.includes(openRoom)) open(null)
+      if (openRoom === null) return
+      const joined = rooms[openRoom]?.membership === 'join'
+      if (removed.includes(openRoom)) open(null)
+      // An invitation shows nothing of the room; once accepted, there is something to load.
+      else if (joined && before[openRoom]?.membership !== 'join') reopen(openRoom)
     },
     accept: (room) => ctx.attempt('rooms.accept', { account: account(), room }),
     async decline(room) {

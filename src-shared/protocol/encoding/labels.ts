@@ -61,7 +61,12 @@ export const LABELS = {
   attachmentKey: 'eccp/attachment-key/1',
   attachmentChunk: 'eccp/attachment-chunk/1',
   archiveEpoch: 'eccp/archive-epoch/1',
+  archiveEpochKey: 'eccp/archive-epoch-key/1',
+  archiveEpochCommit: 'eccp/archive-epoch-commit/1',
+  archivePrevious: 'eccp/archive-previous/1',
   archiveSegment: 'eccp/archive-segment/1',
+  archiveSegmentHeader: 'eccp/archive-segment-header/1',
+  archiveSegmentSignature: 'eccp/archive-segment-signature/1',
   archiveRecord: 'eccp/archive-record/1',
 } as const
 

@@ -176,13 +176,19 @@ export class WebContents extends EventEmitter {
     void this.#opening?.then(change, () => {})
   }
 
-  async loadURL(url: string): Promise<void> {
+  loadURL(url: string): Promise<void> {
+    const loaded = this.#navigate(url)
+    // As in Electron: whoever does not wait for the page is not ended by its failure.
+    loaded.catch(() => {})
+    return loaded
+  }
+
+  async #navigate(url: string): Promise<void> {
     this.#load?.reject(loadError('ERR_ABORTED', this.#load.url))
     this.#consent.clear()
     const loaded = new Promise<void>((resolve, reject) => {
       this.#load = { url, resolve, reject }
     })
-    // Whoever does not wait for the page is not to be ended by its failure.
     loaded.catch(() => {})
     this.#loading = true
     this.#url = url

@@ -7,7 +7,7 @@ interface Timer {
   readonly callback: () => void
 }
 
-class SimulatedClock implements Clock {
+export class SimulatedClock implements Clock {
   #now: number
   #order = 0
   readonly #timers = new Set<Timer>()

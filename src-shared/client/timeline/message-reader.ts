@@ -92,11 +92,13 @@ export class MessageReader {
       await this.#timeline.relate(step, room, read.relation)
       return
     }
-    await this.#timeline.update(step, room, envelope, () => read.item)
-    const mine = read.item.member === this.#ctx.me.member
-    const preview = await this.#preview(step, read.item, mine)
+    // What was said about it while it waited stands.
+    const text = waiting.edit !== null || waiting.deleted ? waiting.text : read.item.text
+    const item = { ...read.item, text }
+    await this.#timeline.update(step, room, envelope, () => item)
+    const preview = await this.#preview(step, item, item.member === this.#ctx.me.member)
     await this.#rooms.update(step, room, (entry) =>
-      entry.lastActivity === read.item.ts ? { ...entry, preview } : entry,
+      entry.lastActivity === item.ts ? { ...entry, preview } : entry,
     )
   }
 

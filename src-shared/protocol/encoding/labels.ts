@@ -68,6 +68,14 @@ export const LABELS = {
   archiveSegmentHeader: 'eccp/archive-segment-header/1',
   archiveSegmentSignature: 'eccp/archive-segment-signature/1',
   archiveRecord: 'eccp/archive-record/1',
+
+  // Shadow Rooms (§12)
+  shadowKeys: 'eccp/shadow-keys/1',
+  shadowMetadata: 'eccp/shadow-metadata/1',
+  shadowType: 'eccp/shadow-type/1',
+  shadowStateKey: 'eccp/shadow-state-key/1',
+  shadowCertificate: 'eccp/shadow-certificate/1',
+  shadowPossession: 'eccp/shadow-possession/1',
 } as const
 
 export type Label = (typeof LABELS)[keyof typeof LABELS]

@@ -1,0 +1,3 @@
+/** Shadow Rooms (§12): sealed metadata and the certificates behind pseudonyms. Draft. */
+export * from './certificate.ts'
+export * from './metadata.ts'

@@ -53,7 +53,7 @@ export interface AwaitedKey {
 export class KeyRequests {
   readonly #ctx: Context
   readonly #contacts: Contacts
-  readonly #queue: ToDeviceQueue
+  readonly #queue: Pick<ToDeviceQueue, 'push'>
   readonly #timeline: Timeline
   readonly #reader: MessageReader
 
@@ -61,7 +61,7 @@ export class KeyRequests {
     ctx: Context,
     parts: {
       readonly contacts: Contacts
-      readonly toDevice: ToDeviceQueue
+      readonly toDevice: Pick<ToDeviceQueue, 'push'>
       readonly timeline: Timeline
       readonly reader: MessageReader
     },

@@ -7,6 +7,7 @@ import { ConversationHeader } from './ConversationHeader.tsx'
 import { InvitationView } from './InvitationView.tsx'
 import { MessageList } from './MessageList.tsx'
 import { Placeholder } from './Placeholder.tsx'
+import './composer.css'
 import './conversation.css'
 import './message.css'
 

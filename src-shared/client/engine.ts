@@ -2,9 +2,9 @@
  * The engine put together: every part made once, wired, started and stopped. The behaviour is in the
  * parts; this file only says who knows whom.
  */
-import type { Member } from '../view-model/index.ts'
-import { accountRecord, deviceSecretsOf, SELF } from './account/account-record.ts'
-import type { AccountRecord, Identity } from './account/account-record.ts'
+import type { Alert, Member } from '../view-model/index.ts'
+import { accountRecord, identityOf, SELF } from './account/account-record.ts'
+import type { AccountRecord } from './account/account-record.ts'
 import { AccountTasks } from './account/account-tasks.ts'
 import type { Foundation } from './account/open-database.ts'
 import type { Context } from './context.ts'
@@ -51,13 +51,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   const { member } = account
   if (member === null) throw new EngineError('no_account')
   base.useToken(account.token)
-  const me: Identity = {
-    member,
-    userId: account.userId,
-    serverName: account.serverName,
-    device: account.device.id,
-    secrets: deviceSecretsOf(account),
-  }
+  const me = identityOf(crypto, account, member)
   const publish = new Publisher(log)
   const random = (length: number): Uint8Array => ports.random.bytes(length)
   const ctx: Context = { crypto, clock, log, random, db, api, life, publish, me, newId }
@@ -74,8 +68,14 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   const states = new RoomStates(ctx, originKeys)
   const timeline = new Timeline(ctx, rooms)
   const reader = new MessageReader(ctx, contacts, rooms, timeline)
-  const keyRequests = new KeyRequests(ctx, { contacts, toDevice: toDeviceQueue, timeline, reader })
   const receipts = new Receipts(ctx, contacts, timeline)
+  const keyRequests = new KeyRequests(ctx, {
+    contacts,
+    toDevice: toDeviceQueue,
+    timeline,
+    reader,
+    receipts,
+  })
   const outbox = new Outbox(ctx)
   const sealer = new Sealer(ctx, { contacts, states, sessions, timeline })
   const transmitter = new Transmitter(ctx, {
@@ -150,16 +150,21 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   base.on.silence = () => {
     if (connection.online) sync.retryNow()
   }
-  base.on.full = () => {
-    const alert = { what: 'storage_full' } as const
-    const raised = { id: 'storage_full', tier: 1, room: null, time: clock.now(), alert } as const
-    // May well fail for the same reason; then the next one that fits tells it.
+  const raise = (alert: Alert['alert']): void => {
+    const raised = { id: alert.what, tier: 1, room: null, time: clock.now(), alert } as const
+    // May well fail for the reason that it tells of; then the next one that succeeds tells it.
     db.step('alert', (step) => raiseAlert(step, raised)).then(
       () => {
         publish.alerts()
       },
       () => undefined,
     )
+  }
+  base.on.full = () => {
+    raise({ what: 'storage_full' })
+  }
+  sync.onDamage = () => {
+    raise({ what: 'vault_damaged', records: 1 })
   }
   connection.onBack = () => {
     for (const worker of workers) worker.kick()

@@ -71,6 +71,22 @@ export interface Identity {
   readonly serverName: string
   readonly device: string
   readonly secrets: DeviceSecrets
+  /** Public halves, 32 bytes each. */
+  readonly ed25519: Uint8Array
+  readonly x25519: Uint8Array
+}
+
+export function identityOf(crypto: Crypto, account: AccountRecord, member: string): Identity {
+  const secrets = deviceSecretsOf(account)
+  return {
+    member,
+    userId: account.userId,
+    serverName: account.serverName,
+    device: secrets.id,
+    secrets,
+    ed25519: crypto.ed25519PublicKey(secrets.ed25519),
+    x25519: crypto.x25519PublicKey(secrets.x25519),
+  }
 }
 
 export function deviceSecretsOf(account: AccountRecord): DeviceSecrets {
@@ -79,14 +95,14 @@ export function deviceSecretsOf(account: AccountRecord): DeviceSecrets {
 }
 
 /** `head`: the own manifest head as this device has verified it. */
-export function localDevice(crypto: Crypto, identity: Identity, head: string): LocalDevice {
-  const { secrets } = identity
+export function localDevice(identity: Identity, head: string): LocalDevice {
+  const { member, device, secrets, ed25519, x25519 } = identity
   return {
-    member: identity.member,
-    device: identity.device,
+    member,
+    device,
     head,
-    ed25519: crypto.ed25519PublicKey(secrets.ed25519),
-    x25519: crypto.x25519PublicKey(secrets.x25519),
+    ed25519,
+    x25519,
     minSuite: secrets.minSuite,
     ed25519Secret: secrets.ed25519,
     x25519Secret: secrets.x25519,

@@ -66,10 +66,10 @@ export class Contacts {
 
   /** This device with the own manifest head. Throws `EngineError('internal')` without one. */
   async local(reader: Reader): Promise<LocalDevice> {
-    const { crypto, me } = this.#ctx
+    const { me } = this.#ctx
     const own = await this.manifest(reader, me.member)
     if (own === null) throw new EngineError('internal')
-    return localDevice(crypto, me, own.head)
+    return localDevice(me, own.head)
   }
 
   /** A device as its verified manifest states it, active or not; null where it never was. */

@@ -52,6 +52,10 @@ export class NewDevicePairing {
       await this.#set('refused', null)
       return
     }
+    const manifest = await this.#contacts.manifest(db, this.#ctx.me.member)
+    const compared = record.state.answer?.head
+    // The log has moved on since; what this device has signed would no longer fit.
+    if (compared !== undefined && compared !== manifest?.head) return this.restart()
     const answer = readRelayed(pairingAnswerSchema, messages.answer)
     if (answer !== null) await this.#reveal(answer)
   }

@@ -3,6 +3,7 @@ import { formatRoomId, rosterHash, sealEnvelope, toBase64Url } from '../../proto
 import type { SealedEnvelope } from '../../protocol/index.ts'
 import { localDevice } from '../account/account-record.ts'
 import { Contacts } from '../devices/contacts.ts'
+import { Receipts } from '../receipts/receipts.ts'
 import { newRoomEntry, RoomList } from '../rooms/room-list.ts'
 import { bench, crypto, Person } from '../testing/bench.ts'
 import type { Bench } from '../testing/bench.ts'
@@ -40,7 +41,8 @@ beforeEach(async () => {
       return Promise.resolve()
     },
   }
-  requests = new KeyRequests(ctx, { contacts, toDevice, timeline, reader })
+  const receipts = new Receipts(ctx, contacts, timeline)
+  requests = new KeyRequests(ctx, { contacts, toDevice, timeline, reader, receipts })
   room = formatRoomId(toBase64Url(ctx.random(32)), 'a.test')
   await ctx.db.step('room', (step) =>
     rooms.put(
@@ -51,7 +53,7 @@ beforeEach(async () => {
   const result = sealEnvelope({
     crypto,
     random: ctx.random,
-    local: localDevice(crypto, ctx.me, me.state.head),
+    local: localDevice(ctx.me, me.state.head),
     content: { v: 1, kind: 'text', text: 'a secret' },
     draft: {
       room,

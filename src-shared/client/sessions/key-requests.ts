@@ -9,6 +9,7 @@ import { checkContentKey, fromBase64Url, openEnvelope } from '../../protocol/ind
 import type { JsonObject } from '../../protocol/index.ts'
 import type { Context } from '../context.ts'
 import type { Contacts } from '../devices/contacts.ts'
+import type { Receipts } from '../receipts/receipts.ts'
 import { recordType } from '../store/record-type.ts'
 import type { Step } from '../store/database.ts'
 import { tables } from '../store/tables.ts'
@@ -29,6 +30,8 @@ const waitingRecord = recordType(
         member: z.string(),
         userId: z.string(),
         device: z.string(),
+        /** Sealed for this device too: its sender is asked, and told once the key is there. */
+        meant: z.boolean(),
         /** When it was last asked for; milliseconds. */
         asked: z.int(),
         tries: z.int(),
@@ -48,6 +51,8 @@ export interface AwaitedKey {
   readonly member: string
   readonly userId: string
   readonly device: string
+  /** Sealed for this device too. */
+  readonly meant: boolean
 }
 
 export class KeyRequests {
@@ -56,6 +61,7 @@ export class KeyRequests {
   readonly #queue: Pick<ToDeviceQueue, 'push'>
   readonly #timeline: Timeline
   readonly #reader: MessageReader
+  readonly #receipts: Receipts
 
   constructor(
     ctx: Context,
@@ -64,6 +70,7 @@ export class KeyRequests {
       readonly toDevice: Pick<ToDeviceQueue, 'push'>
       readonly timeline: Timeline
       readonly reader: MessageReader
+      readonly receipts: Receipts
     },
   ) {
     this.#ctx = ctx
@@ -71,26 +78,27 @@ export class KeyRequests {
     this.#queue = parts.toDevice
     this.#timeline = parts.timeline
     this.#reader = parts.reader
+    this.#receipts = parts.receipts
   }
 
-  /** Asks the sealing device (unless it can't have meant this one) and every other own device. */
-  async ask(step: Step, key: AwaitedKey, askSender: boolean): Promise<void> {
+  /** Asks the sealing device, where it meant this one, and every other own device. */
+  async ask(step: Step, key: AwaitedKey): Promise<void> {
     const waiting = (await step.get(waitingRecord, WAITING))?.waiting ?? []
     const now = this.#ctx.clock.now()
     const others = waiting.filter(({ envelope }) => envelope !== key.envelope)
-    const entry = { ...key, asked: now, tries: askSender ? 0 : 1 }
+    const entry = { ...key, asked: now, tries: 0 }
     step.put(waitingRecord, WAITING, { v: 1, waiting: [...others, entry].slice(-MAX_WAITING) })
-    await this.#send(step, key, askSender)
+    await this.#send(step, key)
   }
 
-  async #send(step: Step, key: AwaitedKey, askSender: boolean): Promise<void> {
+  async #send(step: Step, key: AwaitedKey): Promise<void> {
     const { me } = this.#ctx
     const content = { kind: 'key_request', room: key.room, envelope: key.envelope } as const
     const own = await this.#contacts.trustedDevices(step, me.member)
     const messages: ToDevice[] = own
       .filter(({ device }) => device !== me.device && device !== key.device)
       .map(({ device }) => ({ userId: me.userId, member: me.member, device, content }))
-    if (askSender && key.device !== me.device)
+    if (key.meant && key.device !== me.device)
       messages.push({ userId: key.userId, member: key.member, device: key.device, content })
     await this.#queue.push(step, messages)
   }
@@ -106,7 +114,12 @@ export class KeyRequests {
       const next: typeof waiting = []
       for (const key of waiting) {
         const due = now - key.asked >= FIRST_PAUSE * 2 ** key.tries
-        if (due && key.tries < MAX_TRIES) await this.#send(step, key, true)
+        if (due && key.tries >= MAX_TRIES) {
+          // Given up; should it come after all, it is still taken.
+          await this.#reader.giveUp(step, key.room, key.envelope)
+          continue
+        }
+        if (due) await this.#send(step, key)
         next.push(due ? { ...key, asked: now, tries: key.tries + 1 } : key)
       }
       step.put(waitingRecord, WAITING, { v: 1, waiting: next })
@@ -132,11 +145,11 @@ export class KeyRequests {
   }
 
   /** A key arrives; from whom matters less than that it is the key its envelope commits to. */
-  async take(step: Step, room: string, envelope: string, key: string): Promise<void> {
+  async take(step: Step, room: string, envelope: string, K: string): Promise<void> {
     const { crypto, log } = this.#ctx
     const sealed = await step.get(sealedRecord, sealedKey(envelope))
     if (sealed === null || sealed.room !== room) return
-    const contentKey = fromBase64Url(key)
+    const contentKey = fromBase64Url(K)
     const header = sealed.header as JsonObject
     if (!checkContentKey(crypto, header, contentKey)) {
       log('key.refused', { code: 'wrong_commitment' })
@@ -145,6 +158,10 @@ export class KeyRequests {
     const body = fromBase64Url(sealed.body)
     const opened = openEnvelope({ crypto, header, body, contentKey })
     await this.#reader.becomeReadable(step, room, envelope, opened)
+    const waiting = (await step.get(waitingRecord, WAITING))?.waiting ?? []
+    const key = waiting.find((known) => known.envelope === envelope)
+    if (opened.ok && key?.meant === true && key.member !== this.#ctx.me.member)
+      await this.#receipts.queue(step, room, [envelope], 'delivered')
     if (opened.ok && opened.header.expires_at === undefined)
       await keepContentKey(step, this.#timeline, { room, envelope, contentKey })
     step.delete(sealedRecord, sealedKey(envelope))

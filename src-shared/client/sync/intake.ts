@@ -3,18 +3,17 @@
  * batches of whole steps, the last of them together with the new position. Only then does the loop ask
  * for more, which is what tells the node that all of it is safe (Sync §8).
  */
-import { creation, openState, readContent, STATE_TYPES } from '../../protocol/index.ts'
-import type { Pdu, RoomEvent } from '../../protocol/index.ts'
+import { creation } from '../../protocol/index.ts'
+import type { Pdu } from '../../protocol/index.ts'
 import type { RoomDelta, SyncResponse, TimelineEntry } from '../../api/index.ts'
 import { POSITION, positionRecord } from '../account/account-record.ts'
 import type { Context } from '../context.ts'
 import { EngineError } from '../errors.ts'
-import type { Answer } from '../http/api-client.ts'
-import { salvageMessages } from '../http/salvage.ts'
-import { displayName } from '../devices/contacts.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import type { Step } from '../store/database.ts'
 import type { StoredItem, StoredMessage } from '../timeline/stored-item.ts'
+import { Acquaintance } from './acquaintance.ts'
+import { History } from './history.ts'
 import { describeRoom } from './room-facts.ts'
 import { RoomIntake } from './room-intake.ts'
 import type { RoomIntakeParts, Taken } from './room-intake.ts'
@@ -22,10 +21,6 @@ import type { ToDeviceIntake } from './to-device-intake.ts'
 
 /** Events in one commit. */
 const BATCH = 40
-/** Events fetched to close one gap; what lies further back is marked as a gap. */
-const MAX_GAP = 20_000
-const GAP_PAGE = 200
-const BACKFILL_PAGE = 50
 
 export interface SyncIntakeParts extends RoomIntakeParts {
   readonly receipts: Receipts
@@ -48,12 +43,16 @@ export class Intake {
   readonly #ctx: Context
   readonly #parts: SyncIntakeParts
   readonly #rooms: RoomIntake
+  readonly #people: Acquaintance
+  readonly #history: History
   readonly #doubtful = new Set<string>()
 
   constructor(ctx: Context, parts: SyncIntakeParts) {
     this.#ctx = ctx
     this.#parts = parts
     this.#rooms = new RoomIntake(ctx, parts)
+    this.#people = new Acquaintance(ctx, parts)
+    this.#history = new History(ctx, parts, this.#rooms, this.#people)
   }
 
   /** Resolves when everything up to `response.next` is durably stored. Throws `Unanswered`. */
@@ -61,7 +60,13 @@ export class Intake {
     const rooms: Prepared[] = []
     for (const [room, delta] of Object.entries(response.rooms))
       rooms.push(await this.#prepare(room, delta))
-    await this.#meetPeople(response, rooms)
+    await this.#people.meetAll(
+      response,
+      rooms.flatMap(({ delta, timeline }) => [
+        ...(delta.state ?? []),
+        ...timeline.map((entry) => entry.pdu),
+      ]),
+    )
     await this.#store(response, rooms)
     await this.#resolveDoubts()
     await this.#checkOwnHeads()
@@ -82,6 +87,11 @@ export class Intake {
         await db.step('own.fork', (step) => contacts.warnOfOwnFork(step))
   }
 
+  /** One page of what is older than anything stored here. Throws `Unanswered`. */
+  backfill(room: string): Promise<void> {
+    return this.#history.backfill(room)
+  }
+
   /** Rooms whose state is not the node's; asked for once, verified as ever. */
   async #resolveDoubts(): Promise<void> {
     const { api, db, life } = this.#ctx
@@ -89,7 +99,7 @@ export class Intake {
       this.#doubtful.delete(room)
       const answer = await api.call('state', { params: { roomId: room }, cancel: life })
       if (!answer.ok) continue
-      await this.#meet(answer.value.events)
+      await this.#people.meet(answer.value.events)
       await db.step('room.state', (step) => this.#adopt(step, room, answer.value.events))
     }
   }
@@ -102,7 +112,7 @@ export class Intake {
       entry?.membership === 'join' && creation(state) !== null && delta.membership !== 'invite'
     if (!continues || !delta.limited || delta.prev === null)
       return { room, delta, timeline: delta.timeline, continues, gap: false }
-    const { missing, closed } = await this.#closeGap(room, delta.prev)
+    const { missing, closed } = await this.#history.closeGap(room, delta.prev)
     return {
       room,
       delta,
@@ -110,80 +120,6 @@ export class Intake {
       continues: closed,
       gap: !closed,
     }
-  }
-
-  /** Goes back to what is known. Wraps are still there: the position has not moved on yet. */
-  async #closeGap(
-    room: string,
-    prev: string,
-  ): Promise<{ missing: readonly TimelineEntry[]; closed: boolean }> {
-    const { api, db, life } = this.#ctx
-    const newestFirst: TimelineEntry[] = []
-    let before: string | null = prev
-    while (before !== null && newestFirst.length < MAX_GAP) {
-      const answer: Answer<'messages'> = await api.call('messages', {
-        params: { roomId: room },
-        query: { before, limit: GAP_PAGE },
-        salvage: salvageMessages,
-        cancel: life,
-      })
-      if (!answer.ok) break
-      for (const entry of answer.value.events) {
-        const { envelope_id: envelope } = entry.pdu.event
-        if (await this.#parts.timeline.knows(db, room, envelope))
-          return { missing: newestFirst.reverse(), closed: true }
-        newestFirst.push(entry)
-      }
-      before = answer.value.prev
-    }
-    return { missing: newestFirst.reverse(), closed: before === null }
-  }
-
-  /** Manifests and names of everyone who occurs and is not known as far as they should be. */
-  async #meetPeople(response: SyncResponse, rooms: readonly Prepared[]): Promise<void> {
-    const { db, me } = this.#ctx
-    const { contacts } = this.#parts
-    for (const { user_id, member, head, height } of response.manifests)
-      if (!(await contacts.knowsHead(db, member, head, height)))
-        await contacts.refresh(user_id, member)
-    for (const { delta, timeline } of rooms)
-      await this.#meet([...(delta.state ?? []), ...timeline.map((entry) => entry.pdu)])
-    for (const { user_id: userId, message } of response.to_device) {
-      const { member, device } = message.sender
-      if (member !== me.member || userId === me.userId)
-        if ((await contacts.device(db, member, device)) === null)
-          await contacts.refresh(userId, member)
-    }
-  }
-
-  async #meet(pdus: readonly Pdu[]): Promise<void> {
-    const { db } = this.#ctx
-    const { contacts, states } = this.#parts
-    for (const pdu of pdus) {
-      const { type, state_key: member } = pdu.envelope
-      if (type !== STATE_TYPES.member && type !== STATE_TYPES.roster) continue
-      const event = states.decode(pdu)
-      if (event === null || member === undefined) continue
-      const roster = readContent(event, STATE_TYPES.roster)
-      const stated = roster ?? readContent(event, STATE_TYPES.member)
-      if (stated === null) continue
-      const known =
-        roster === null
-          ? (await contacts.manifest(db, member)) !== null
-          : await contacts.knowsHead(db, member, roster.head, roster.height)
-      if (!known) await this.#getToKnow(stated.user_id, member)
-    }
-  }
-
-  async #getToKnow(userId: string, member: string): Promise<void> {
-    const { api, db, life } = this.#ctx
-    const { contacts } = this.#parts
-    const refreshed = await contacts.refresh(userId, member)
-    const person = await contacts.person(db, member)
-    if (!refreshed.ok || person === null || person.name !== '') return
-    const profile = await api.call('profile', { params: { userId }, cancel: life })
-    if (!profile.ok) return
-    await db.step('person', (step) => this.#rename(step, userId, profile.value.display_name))
   }
 
   async #store(response: SyncResponse, rooms: readonly Prepared[]): Promise<void> {
@@ -195,7 +131,7 @@ export class Intake {
       )
     for (const room of rooms) work.push(...this.#roomWork(room))
     for (const { user_id: userId, display_name: name } of response.profiles)
-      work.push((step) => this.#rename(step, userId, name))
+      work.push((step) => this.#people.rename(step, userId, name))
     work.push((step) => this.#parts.account(step, response))
     work.push((step) => {
       step.put(positionRecord, POSITION, { v: 1, since: response.next })
@@ -271,22 +207,11 @@ export class Intake {
   async #adopt(step: Step, room: string, pdus: readonly Pdu[]): Promise<void> {
     const { states, rooms } = this.#parts
     const state = await states.adopt(step, room, pdus)
+    // Nothing of it could be verified: there is no such room here.
+    if (creation(state) === null) return
     const before = await rooms.get(step, room)
     const described = describeRoom(room, state, this.#ctx.me.member, before)
-    await rooms.put(step, await this.#named(step, { ...described, creating: false }))
-  }
-
-  /** Fills in the names of those the summary shows. */
-  async #named<E extends { peer: Named | null; inviter: Named | null }>(
-    step: Step,
-    entry: E,
-  ): Promise<E> {
-    const name = async (one: Named | null): Promise<Named | null> => {
-      if (one === null) return null
-      const person = await this.#parts.contacts.person(step, one.member)
-      return { ...one, name: displayName(person, one.userId) }
-    }
-    return { ...entry, peer: await name(entry.peer), inviter: await name(entry.inviter) }
+    await rooms.put(step, await this.#people.named(step, { ...described, creating: false }))
   }
 
   async #keep(step: Step, room: string, taken: Taken): Promise<void> {
@@ -320,56 +245,6 @@ export class Intake {
         : { ...entry, membership: 'leave', hidden: entry.membership === 'invite' },
     )
   }
-
-  async #rename(step: Step, userId: string, name: string): Promise<void> {
-    const { contacts, rooms } = this.#parts
-    const member = await contacts.pinned(step, userId)
-    if (member === null) return
-    await contacts.setName(step, member, userId, name)
-    for (const entry of await rooms.all(step))
-      if (entry.peer?.member === member || entry.inviter?.member === member)
-        await rooms.put(step, await this.#named(step, entry))
-  }
-
-  /** One page of what is older than anything stored here. Throws `Unanswered`. */
-  async backfill(room: string): Promise<void> {
-    const { api, db, life, crypto } = this.#ctx
-    const { rooms, states, timeline } = this.#parts
-    const before = (await rooms.get(db, room))?.older ?? null
-    if (before === null) return
-    const query = { before, limit: BACKFILL_PAGE }
-    const answer = await api.call('messages', {
-      params: { roomId: room },
-      query,
-      salvage: salvageMessages,
-      cancel: life,
-    })
-    if (!answer.ok) throw new EngineError('not_allowed')
-    const { events, auth = [], prev } = answer.value
-    const pdus = [...auth, ...events.map((entry) => entry.pdu)]
-    await this.#meet(pdus)
-    await db.step('backfill', async (step) => {
-      if ((await rooms.get(step, room))?.older !== before) return
-      const keys = await this.#parts.originKeys.lookup(step)
-      const decoded = pdus.flatMap((pdu): RoomEvent[] => {
-        const event = states.decode(pdu)
-        return event === null ? [] : [event]
-      })
-      const { refused } = openState(crypto, room, decoded, keys)
-      const verdicts = new Map(refused.map(({ event, code }) => [event.id, code]))
-      const items: StoredItem[] = []
-      for (const entry of [...events].reverse())
-        items.push(...(await this.#rooms.take(step, room, entry, verdicts)).items)
-      await timeline.prepend(step, room, items)
-      await rooms.update(step, room, (entry) => ({ ...entry, older: prev }))
-    })
-  }
-}
-
-interface Named {
-  readonly member: string
-  readonly userId: string
-  readonly name: string
 }
 
 function latestOf(items: readonly StoredItem[]): number {

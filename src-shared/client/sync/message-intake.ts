@@ -170,8 +170,8 @@ export class MessageIntake {
       body: toBase64Url(event.body ?? new Uint8Array()),
     })
     const { member, device } = header
-    const key = { room, envelope, member, userId: base.userId, device: device ?? '' }
-    await keyRequests.ask(step, key, meant)
+    const { userId } = base
+    await keyRequests.ask(step, { room, envelope, member, userId, device: device ?? '', meant })
     return item(reader.blank(base, { state: 'waiting_for_key', since: clock.now() }))
   }
 

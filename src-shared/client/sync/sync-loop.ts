@@ -4,6 +4,7 @@
  */
 import { POSITION, positionRecord } from '../account/account-record.ts'
 import type { Context } from '../context.ts'
+import { EngineError } from '../errors.ts'
 import { Unanswered } from '../http/api-client.ts'
 import type { Answer } from '../http/api-client.ts'
 import { Backoff } from '../http/backoff.ts'
@@ -24,6 +25,8 @@ export class SyncLoop {
   #inHaste = true
   /** After each response that is stored. */
   onStored: (upToDate: boolean) => void = () => undefined
+  /** A record that is needed does not open. */
+  onDamage: () => void = () => undefined
   /** Before the first request; may throw `Unanswered`. */
   beforeFirst: () => Promise<void> = () => Promise.resolve()
 
@@ -64,6 +67,7 @@ export class SyncLoop {
         this.#inHaste = true
         const pause = backoff.failed()
         if (error instanceof Unanswered) this.#connection.silent(error.code, pause)
+        else if (error instanceof EngineError && error.code === 'vault_damaged') this.onDamage()
         else log('sync.failed', { error: error instanceof Error ? error.name : 'unknown' })
         await life.sleep(pause, this.#bell)
       }

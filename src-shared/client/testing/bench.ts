@@ -61,6 +61,8 @@ export function bench(seed = 1): Bench {
       serverName: 'a.test',
       device: me.device.id,
       secrets: me.device,
+      ed25519: crypto.ed25519PublicKey(me.device.ed25519),
+      x25519: crypto.x25519PublicKey(me.device.x25519),
     },
   }
   return { ctx, node, clock, store, me, events }

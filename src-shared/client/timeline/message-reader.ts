@@ -85,7 +85,7 @@ export class MessageReader {
     opened: Opened<MessageContent>,
   ): Promise<void> {
     const waiting = await this.#timeline.find(step, room, envelope)
-    if (waiting === null || waiting.protection.state !== 'waiting_for_key') return
+    if (waiting === null || waiting.protection.state === 'protected') return
     const read = readContent({ ...waiting, protection: { state: 'protected' } }, opened)
     if (read.kind === 'relation') {
       await this.#timeline.remove(step, room, envelope)
@@ -99,6 +99,15 @@ export class MessageReader {
     const preview = await this.#preview(step, item, item.member === this.#ctx.me.member)
     await this.#rooms.update(step, room, (entry) =>
       entry.lastActivity === item.ts ? { ...entry, preview } : entry,
+    )
+  }
+
+  /** Nobody has answered for its key in a long time. */
+  async giveUp(step: Step, room: string, envelope: string): Promise<void> {
+    await this.#timeline.update(step, room, envelope, (item) =>
+      item.protection.state === 'waiting_for_key'
+        ? { ...item, protection: { state: 'unreadable', reason: 'key_exchange_failed' } }
+        : item,
     )
   }
 

@@ -1,0 +1,94 @@
+/**
+ * What lies further back (Sync §8): closing the gap between what is known and what a sync begins with, and
+ * older pages when somebody scrolls up to them.
+ */
+import { openState } from '../../protocol/index.ts'
+import type { RoomEvent } from '../../protocol/index.ts'
+import type { TimelineEntry } from '../../api/index.ts'
+import type { Context } from '../context.ts'
+import { EngineError } from '../errors.ts'
+import type { Answer } from '../http/api-client.ts'
+import { salvageMessages } from '../http/salvage.ts'
+import type { StoredItem } from '../timeline/stored-item.ts'
+import type { Acquaintance } from './acquaintance.ts'
+import type { RoomIntake, RoomIntakeParts } from './room-intake.ts'
+
+/** Events fetched to close one gap; what lies further back is marked as a gap. */
+const MAX_GAP = 20_000
+const GAP_PAGE = 200
+const BACKFILL_PAGE = 50
+
+export class History {
+  readonly #ctx: Context
+  readonly #parts: RoomIntakeParts
+  readonly #intake: RoomIntake
+  readonly #people: Acquaintance
+
+  constructor(ctx: Context, parts: RoomIntakeParts, intake: RoomIntake, people: Acquaintance) {
+    this.#ctx = ctx
+    this.#parts = parts
+    this.#intake = intake
+    this.#people = people
+  }
+
+  /** Goes back to what is known. Wraps are still there: the position has not moved on yet. */
+  async closeGap(
+    room: string,
+    prev: string,
+  ): Promise<{ missing: readonly TimelineEntry[]; closed: boolean }> {
+    const { api, db, life } = this.#ctx
+    const newestFirst: TimelineEntry[] = []
+    let before: string | null = prev
+    while (before !== null && newestFirst.length < MAX_GAP) {
+      const answer: Answer<'messages'> = await api.call('messages', {
+        params: { roomId: room },
+        query: { before, limit: GAP_PAGE },
+        salvage: salvageMessages,
+        cancel: life,
+      })
+      if (!answer.ok) break
+      for (const entry of answer.value.events) {
+        const { envelope_id: envelope } = entry.pdu.event
+        if (await this.#parts.timeline.knows(db, room, envelope))
+          return { missing: newestFirst.reverse(), closed: true }
+        newestFirst.push(entry)
+      }
+      before = answer.value.prev
+    }
+    return { missing: newestFirst.reverse(), closed: before === null }
+  }
+
+  /** One page of what is older than anything stored here. Throws `Unanswered`. */
+  async backfill(room: string): Promise<void> {
+    const { api, db, life, crypto } = this.#ctx
+    const { rooms, states, timeline } = this.#parts
+    const before = (await rooms.get(db, room))?.older ?? null
+    if (before === null) return
+    const query = { before, limit: BACKFILL_PAGE }
+    const answer = await api.call('messages', {
+      params: { roomId: room },
+      query,
+      salvage: salvageMessages,
+      cancel: life,
+    })
+    if (!answer.ok) throw new EngineError('not_allowed')
+    const { events, auth = [], prev } = answer.value
+    const pdus = [...auth, ...events.map((entry) => entry.pdu)]
+    await this.#people.meet(pdus)
+    await db.step('backfill', async (step) => {
+      if ((await rooms.get(step, room))?.older !== before) return
+      const keys = await this.#parts.originKeys.lookup(step)
+      const decoded = pdus.flatMap((pdu): RoomEvent[] => {
+        const event = states.decode(pdu)
+        return event === null ? [] : [event]
+      })
+      const { refused } = openState(crypto, room, decoded, keys)
+      const verdicts = new Map(refused.map(({ event, code }) => [event.id, code]))
+      const items: StoredItem[] = []
+      for (const entry of [...events].reverse())
+        items.push(...(await this.#intake.take(step, room, entry, verdicts)).items)
+      await timeline.prepend(step, room, items)
+      await rooms.update(step, room, (entry) => ({ ...entry, older: prev }))
+    })
+  }
+}

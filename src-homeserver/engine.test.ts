@@ -291,6 +291,7 @@ describe('two devices of one person', () => {
     await until(() => ben.engine.pairings()[0]?.step === 'compare')
     await ben.engine.answerPairing(laptop.engine.view().device, false)
     await until(() => laptop.engine.view().state === 'signed_out')
+    await until(() => laptop.engine.pairings()[0]?.step === 'refused')
     expect(ben.engine.pairings()).toEqual([])
     expect((await ben.engine.devices()).length).toBe(1)
   })

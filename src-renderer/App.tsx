@@ -49,6 +49,7 @@ function Screen() {
     overlay: state.overlay?.kind ?? null,
   }))
   const account = useApp(currentAccount)
+  const letIn = useApp((state) => !state.pairings.some((each) => each.side === 'new_device'))
   if (failed) return <StartFailed />
   switch (stage) {
     case 'starting':
@@ -68,6 +69,7 @@ function Screen() {
         return <SignIn address={account.userId} onBack={close} onDone={close} />
       }
       if (account.state === 'pending_approval') return <PendingApproval />
+      if (account.state === 'signed_out' && !letIn) return <PendingApproval />
       if (account.state === 'locked') return <Unlock />
       return <Workspace />
   }

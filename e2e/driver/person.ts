@@ -61,6 +61,17 @@ export async function createAccount(page: Page, account: NewAccount): Promise<st
   return words
 }
 
+export async function signIn(
+  page: Page,
+  account: { name: string; password: string; server: string | null },
+): Promise<void> {
+  await page.getByRole('button', { name: 'I already have an account' }).click()
+  await page.getByLabel('Your name or address').fill(account.name)
+  if (account.server !== null) await page.getByLabel(/^Server/).fill(account.server)
+  await page.getByLabel('Password', { exact: true }).fill(account.password)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+}
+
 export function workspace(page: Page): Locator {
   return page.getByRole('navigation', { name: 'Conversations' })
 }

@@ -10,14 +10,7 @@ import { expect, type Page } from '@playwright/test'
 import { launchApp, type RunningApp } from './app.ts'
 import { watchDesktop } from './desktop.ts'
 import { freePort, startNodeProcess, type NodeProcess } from './node-process.ts'
-import {
-  accept,
-  choosePassphrase,
-  createAccount,
-  startDirect,
-  unlock,
-  workspace,
-} from './person.ts'
+import { accept, choosePassphrase, createAccount, startDirect, unlock } from './person.ts'
 import { endPersonalNode } from './personal-node.ts'
 import { startRecordingProxy, type RecordingProxy } from './recording-proxy.ts'
 
@@ -156,7 +149,12 @@ export class Stage {
   async reopen(person: Person): Promise<void> {
     await this.open(person)
     await unlock(person.page)
-    await expect(workspace(person.page)).toBeVisible()
+    await expect(person.page.getByLabel('Passphrase', { exact: true })).toBeHidden()
+  }
+
+  async restart(person: Person): Promise<void> {
+    await person.quit()
+    await this.reopen(person)
   }
 
   async end(): Promise<void> {

@@ -13,6 +13,7 @@ import { EngineError } from '../errors.ts'
 import { Unanswered } from '../http/api-client.ts'
 import type { ApproverPairing } from '../pairing/approver.ts'
 import type { NewDevicePairing } from '../pairing/new-device.ts'
+import { PENDING, pendingRecord } from '../pairing/pairing-records.ts'
 import type { PrekeyUpkeep } from '../sessions/prekey-upkeep.ts'
 import type { ToDeviceQueue } from '../sessions/to-device-queue.ts'
 import type { Step } from '../store/database.ts'
@@ -109,6 +110,7 @@ export class AccountTasks {
       const account = await step.get(accountRecord, SELF)
       if (account === null) return
       step.put(accountRecord, SELF, { ...account, phase: 'active' })
+      step.delete(pendingRecord, PENDING)
       // What a pending device was shown is not where an approved one begins.
       step.put(positionRecord, POSITION, { v: 1, since: null })
       await this.#tellOwnDevices(step, account.deviceName)
@@ -197,6 +199,7 @@ export class AccountTasks {
         signedOut: reason,
         token: null,
       })
+      await this.#parts.newDevice.turnedAway(step)
       return true
     })
     if (!first) return

@@ -11,7 +11,7 @@ import type { PairingRelay } from '../../api/index.ts'
 import type { Pairing } from '../../view-model/index.ts'
 import type { Context } from '../context.ts'
 import type { Contacts } from '../devices/contacts.ts'
-import type { Reader } from '../store/database.ts'
+import type { Reader, Step } from '../store/database.ts'
 import {
   grouped,
   PENDING,
@@ -101,6 +101,16 @@ export class NewDevicePairing {
       return JSON.stringify({ reveal, possession })
     })
     if (text !== null) await this.#say('reveal', text)
+  }
+
+  /** The node has let go of this device while it waited, with or without the other device's last word. */
+  async turnedAway(step: Step): Promise<void> {
+    const record = await step.get(pendingRecord, PENDING)
+    if (record !== null && record.step !== 'failed')
+      step.put(pendingRecord, PENDING, { ...record, step: 'refused', code: null })
+    step.after(() => {
+      this.#ctx.publish.pairings()
+    })
   }
 
   async #set(to: Pairing['step'], code: string | null): Promise<void> {

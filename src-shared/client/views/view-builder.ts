@@ -124,9 +124,9 @@ export class ViewBuilder implements ViewSource {
   async pairings(): Promise<readonly Pairing[]> {
     const { db } = this.#ctx
     const account = await db.get(accountRecord, SELF)
-    return account?.phase === 'pending'
-      ? this.#parts.newDevice.view(db, account.deviceName)
-      : this.#parts.approver.view(db)
+    // Not let in: the record is gone once it was.
+    const waited = await this.#parts.newDevice.view(db, account?.deviceName ?? '')
+    return waited.length > 0 ? waited : this.#parts.approver.view(db)
   }
 
   async item(room: string, touched: TouchedItem): Promise<TimelineItem | null> {

@@ -9,6 +9,7 @@ export default defineConfig({
       'scripts/**/*.test.ts',
       'e2e/**/*.test.ts',
       'fixtures/**/*.test.ts',
+      'spec/**/*.test.ts',
     ],
     environment: 'node',
     testTimeout: 60_000,

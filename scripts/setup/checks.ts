@@ -25,6 +25,7 @@ const layers = [
   'e2e',
   'bench',
   'fixtures',
+  'spec',
   'scripts',
 ].filter((layer) => existsSync(join(root, layer)))
 const projects = [

@@ -102,18 +102,39 @@ export function isEventId(text: string): boolean {
 
 /** Strict unpadded base64url text, of exactly `byteLength` bytes where given. */
 export function base64UrlSchema(byteLength?: number): z.ZodString {
-  return z.string().refine((text) => isBase64Url(text, byteLength), 'bad base64url')
+  return z
+    .string()
+    .refine((text) => isBase64Url(text, byteLength), 'bad base64url')
+    .meta({ pattern: `^${base64UrlPattern(byteLength)}$` })
+}
+
+/** For JSON Schemas, which can't say more: the last character has spare bits, which are zero. */
+function base64UrlPattern(byteLength?: number): string {
+  const any = '[A-Za-z0-9_-]'
+  const lasts = ['', '[AQgw]', '[AEIMQUYcgkosw048]'] as const
+  if (byteLength === undefined) return `(${any}{4})*(${any}${lasts[1]}|${any}{2}${lasts[2]})?`
+  const last = lasts[byteLength % 3] ?? ''
+  return `${any}{${Math.floor((byteLength * 4) / 3)}}${last}`
 }
 
 export const serverNameSchema = z
   .string()
   .refine((text) => parseServerName(text) !== null, 'bad server name')
-export const userIdSchema = z.string().refine((text) => parseUserId(text) !== null, 'bad user id')
-export const roomIdSchema = z.string().refine((text) => parseRoomId(text) !== null, 'bad room id')
-export const fingerprintSchema = z.string().refine(isFingerprint, 'bad fingerprint')
-export const deviceIdSchema = z.string().refine(isDeviceId, 'bad device id')
-export const envelopeIdSchema = z.string().refine(isEnvelopeId, 'bad envelope id')
-export const eventIdSchema = z.string().refine(isEventId, 'bad event id')
+export const userIdSchema = z
+  .string()
+  .refine((text) => parseUserId(text) !== null, 'bad user id')
+  .meta({ pattern: '^@[a-z0-9][a-z0-9._=-]{0,63}:.{1,255}$' })
+export const roomIdSchema = z
+  .string()
+  .refine((text) => parseRoomId(text) !== null, 'bad room id')
+  .meta({ pattern: `^!${base64UrlPattern(32)}:.{1,255}$` })
+export const fingerprintSchema = base64UrlSchema(32)
+export const deviceIdSchema = base64UrlSchema(12)
+export const envelopeIdSchema = base64UrlSchema(32)
+export const eventIdSchema = z
+  .string()
+  .refine(isEventId, 'bad event id')
+  .meta({ pattern: `^\\$${base64UrlPattern(32)}$` })
 /** Milliseconds since 1970, UTC. */
 export const timestampSchema = z.int().nonnegative()
 

@@ -4,7 +4,7 @@
  *
  * usage: node scripts/bootstrap.mjs COMMAND [arguments]   (COMMAND names scripts/COMMAND.ts)
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -82,7 +82,7 @@ if (node === null) {
 // What a script starts by name (npm's tools, Vite) must find the same Node.
 const bin = join(root, 'node_modules', '.bin')
 const separator = process.platform === 'win32' ? ';' : ':'
-const child = spawnSync(
+const child = spawn(
   node,
   ['--disable-warning=ExperimentalWarning', join(root, 'scripts', `${command}.ts`), ...rest],
   {
@@ -91,4 +91,8 @@ const child = spawnSync(
     env: { ...process.env, PATH: `${bin}${separator}${process.env.PATH ?? ''}` },
   },
 )
-process.exit(child.status ?? 1)
+// Ctrl+C reaches the script too, which may have something to finish or to fall back to.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => child.kill('SIGTERM'))
+child.on('error', (error) => fail(`The script could not be started: ${error.message}`))
+child.on('exit', (code) => process.exit(code ?? 1))

@@ -52,9 +52,20 @@ const app = spawn(shell.executable, args, {
   stdio: 'inherit',
   env: { ...process.env, ELECTRON_EXEC_PATH: shell.executable },
 })
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => app.kill(signal))
+let ending = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    ending = true
+    app.kill(signal)
+  })
 app.on('error', (error) => {
   console.error(`The app could not be started: ${error.message}`)
   process.exit(1)
 })
-app.on('exit', (code) => process.exit(code ?? 1))
+app.on('exit', (code, signal) => {
+  if (signal !== null && !ending)
+    console.error(
+      `PrivChat was ended from outside (${signal}). Nothing that it had confirmed is lost; start it again.`,
+    )
+  process.exit(code ?? 1)
+})

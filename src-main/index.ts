@@ -251,4 +251,7 @@ if (app.requestSingleInstanceLock()) {
     .catch((error: unknown) => {
       log('app.failed', { error: error instanceof Error ? error.message : 'unknown' })
     })
-} else app.quit()
+} else {
+  process.stdout.write('PrivChat is running already; its window is in front now.\n')
+  app.quit()
+}

@@ -14,12 +14,12 @@ export type Shell =
   | { readonly kind: 'electron'; readonly executable: string }
   | { readonly kind: 'host'; readonly executable: string; readonly chromium: string }
 
-const electronFolder = join(root, 'node_modules', 'electron')
+const electronPackage = join(root, 'node_modules', 'electron')
 const refusalFile = join(cacheFolder, 'electron-unreachable')
 const day = 24 * 3600 * 1000
 const connectTimeout = 5000
 
-function installedElectron(): string | null {
+function installedElectron(electronFolder: string): string | null {
   const pathFile = join(electronFolder, 'path.txt')
   if (!existsSync(pathFile)) return null
   const executable = join(electronFolder, 'dist', readFileSync(pathFile, 'utf8').trim())
@@ -58,7 +58,7 @@ function refusedLately(): boolean {
 }
 
 /** Downloads Electron's binary with a progress line; Ctrl+C cancels and falls back to Chromium. */
-async function fetchElectron(): Promise<string | null> {
+async function fetchElectron(electronFolder: string): Promise<string | null> {
   const mirror = process.env['ELECTRON_MIRROR'] ?? 'https://github.com/'
   process.stdout.write('Looking for the Electron binary (at most 5 s) …\n')
   if (!(await reachable(new URL(mirror)))) {
@@ -72,7 +72,7 @@ async function fetchElectron(): Promise<string | null> {
   const onInterrupt = (): void => {
     cancel.abort()
   }
-  process.once('SIGINT', onInterrupt)
+  process.on('SIGINT', onInterrupt)
   try {
     const { version } = JSON.parse(readFileSync(join(electronFolder, 'package.json'), 'utf8')) as {
       version: string
@@ -104,7 +104,7 @@ async function fetchElectron(): Promise<string | null> {
     process.stdout.write('\n')
     // The installer finds the archive in the cache that the download filled.
     const installed = await runNode([join(electronFolder, 'install.js')], { capture: true })
-    if (installed.code === 0) return installedElectron()
+    if (installed.code === 0) return installedElectron(electronFolder)
     rememberRefusal()
     return null
   } catch {
@@ -165,12 +165,13 @@ const howToGetChromium = (): string =>
 
 /** Null where the app cannot run here; what to do has been printed then. */
 export async function chooseShell(
-  options: { retryElectron?: boolean; tryFetch?: boolean } = {},
+  options: { retryElectron?: boolean; tryFetch?: boolean; electronFolder?: string } = {},
 ): Promise<Shell | null> {
+  const electronFolder = options.electronFolder ?? electronPackage
   const electron =
-    installedElectron() ??
+    installedElectron(electronFolder) ??
     (options.tryFetch === true && (options.retryElectron === true || !refusedLately())
-      ? await fetchElectron()
+      ? await fetchElectron(electronFolder)
       : null)
   if (electron !== null) return { kind: 'electron', executable: electron }
   const chromium = await chromiumPath()

@@ -6,7 +6,15 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -71,6 +79,18 @@ if (!installed) {
   }
   mkdirSync(dirname(stampFile), { recursive: true })
   writeFileSync(stampFile, wanted)
+}
+
+// So that `npx eccp-node` runs what is here, at once and without asking the registry.
+for (const [name, script] of Object.entries(
+  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).bin ?? {},
+)) {
+  const link = join(root, 'node_modules', '.bin', name)
+  if (process.platform !== 'win32' && !existsSync(link)) {
+    rmSync(link, { force: true })
+    symlinkSync(join('..', '..', script), link)
+    chmodSync(join(root, script), 0o755)
+  }
 }
 
 const node = pinnedNode()

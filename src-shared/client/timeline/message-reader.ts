@@ -208,7 +208,8 @@ function readContent(blank: StoredMessage, opened: Opened<MessageContent>): Read
         provenance === undefined
           ? null
           : { network: provenance.network, sender: provenance.sender_name ?? provenance.sender },
-      expiresAt: content.expires_at ?? blank.expiresAt,
+      // What is signed in the open counts: keys are kept or dropped by it.
+      expiresAt: blank.expiresAt ?? content.expires_at ?? null,
     },
   }
 }

@@ -222,6 +222,17 @@ describe('power', () => {
     expectRefused(mod, levels({ kick: 50 }), 'power_too_low', room)
   })
 
+  it('rejects opening state of an unknown type that needs more than the sender has', () => {
+    const { events } = powerLevels(stateNow(base))
+    const room = copyOf(base)
+    act(room, alice, levels({ state_default: 60 }))
+    for (const type of ['x.poll', 'constructor']) {
+      const opened = levels({ state_default: 60, events: { ...events, [type]: 50 } })
+      expectRefused(mod, opened, 'power_too_low', room)
+    }
+    act(copyOf(base), mod, levels({ events: { ...events, 'x.poll': 50 } }))
+  })
+
   it('rejects a change by someone without the power for it', () => {
     expectRefused(bob, levels({ invite: 0 }), 'power_too_low')
     expectRefused(bob, nameBody('mine'), 'power_too_low')

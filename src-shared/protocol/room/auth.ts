@@ -28,6 +28,7 @@ import {
   isJoined,
   joinRuleOf,
   membershipOf,
+  neededPower,
   powerIn,
   powerLevels,
   powerOf,
@@ -318,11 +319,12 @@ function changedLevels(before: PowerContent, next: PowerContent): [number, numbe
   const names = ['invite', 'kick', 'ban', 'redact', 'state_default'] as const
   const pairs: [number, number][] = names.map((name) => [before[name], next[name]])
   const types = new Set([...Object.keys(before.events), ...Object.keys(next.events)])
-  for (const type of types) {
-    const unlisted = (levels: PowerContent): number =>
-      STATE_ONLY.has(type) ? levels.state_default : 0
-    pairs.push([before.events[type] ?? unlisted(before), next.events[type] ?? unlisted(next)])
-  }
+  for (const type of types)
+    // A type that these rules don't know may be sent as state or as a message, and needs differ.
+    for (const asState of [true, false]) {
+      if ((asState ? NEVER_STATE : STATE_ONLY).has(type)) continue
+      pairs.push([neededPower(before, type, asState), neededPower(next, type, asState)])
+    }
   return pairs.filter(([old, now]) => old !== now)
 }
 

@@ -1,6 +1,6 @@
 /** The OpenAPI document, made from the very schemas that check requests. */
 import * as z from 'zod'
-import { clientApi, errorBodySchema, statusOf } from '../../src-shared/api/index.ts'
+import { clientApi, endpointSchemas, jsonSchemas, statusOf } from '../../src-shared/api/index.ts'
 import type { Endpoint } from '../../src-shared/api/index.ts'
 import { software } from '../config.ts'
 import type { NodeConfig } from '../config.ts'
@@ -19,22 +19,23 @@ export function openApiDocument(config: NodeConfig): Doc {
     ...(config.publicBaseUrl === null ? {} : { servers: [{ url: config.publicBaseUrl }] }),
     paths,
     components: {
-      schemas: { Error: schema(errorBodySchema, 'output') },
+      schemas: components(),
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
     },
   }
 }
 
 function operation(name: string, endpoint: Endpoint): Doc {
+  const { request, response } = endpointSchemas[name] ?? {}
   const answers: Record<string, Doc> = {
-    200: { description: 'Done', ...content(schema(endpoint.response, 'output')) },
+    200: { description: 'Done', ...content(refer(response)) },
   }
   for (const code of endpoint.errors) {
     const known = answers[statusOf[code]]
     const description = known === undefined ? code : `${String(known['description'])}, ${code}`
     answers[statusOf[code]] = {
       description,
-      ...content({ $ref: '#/components/schemas/Error' }),
+      ...content(refer('error')),
     }
   }
   return {
@@ -45,7 +46,7 @@ function operation(name: string, endpoint: Endpoint): Doc {
     ...(endpoint.maxBytes === 0
       ? {}
       : {
-          requestBody: { required: true, ...content(schema(endpoint.body, 'input')) },
+          requestBody: { required: true, ...content(refer(request)) },
           'x-max-bytes': endpoint.maxBytes,
         }),
     responses: answers,
@@ -53,7 +54,7 @@ function operation(name: string, endpoint: Endpoint): Doc {
 }
 
 function parameters(object: z.ZodType, where: 'path' | 'query'): Doc[] {
-  const made = schema(object, 'input')
+  const made = z.toJSONSchema(object, { io: 'input', unrepresentable: 'any' })
   const properties = (made['properties'] ?? {}) as Record<string, unknown>
   const required = (made['required'] ?? []) as string[]
   return Object.entries(properties).map(([name, described]) => ({
@@ -68,7 +69,21 @@ function content(described: Doc): Doc {
   return { content: { 'application/json': { schema: described } } }
 }
 
-function schema(type: z.ZodType, io: 'input' | 'output'): Doc {
-  const { $schema: _, ...made } = z.toJSONSchema(type, { io, unrepresentable: 'any' })
-  return made
+/** Where nothing is named: an object about which nothing is said. */
+function refer(name: string | undefined): Doc {
+  return name === undefined ? { type: 'object' } : { $ref: place(name) }
+}
+
+function place(name: string): string {
+  return `#/components/schemas/${name}`
+}
+
+/** Here a schema's place says what it is called, and the document which dialect it is in. */
+function components(): Doc {
+  return Object.fromEntries(
+    Object.entries(jsonSchemas(place)).map(([name, { $id: _, $schema: __, ...schema }]) => [
+      name,
+      schema,
+    ]),
+  )
 }

@@ -310,6 +310,16 @@ describe('documents', () => {
     expect(described.sort()).toEqual(Object.keys(clientApi).sort())
   })
 
+  it('refers in the OpenAPI document only to schemas that are in it', async () => {
+    const response = await fetch(`${node.url}/_eccp/client/v1/openapi.json`)
+    const text = await response.text()
+    const { components } = JSON.parse(text) as { components: { schemas: Record<string, object> } }
+    const named = [...text.matchAll(/"\$ref":"([^"]*)"/g)].map(([, target]) => target ?? '')
+    const known = Object.keys(components.schemas).map((name) => `#/components/schemas/${name}`)
+    expect(named).toContain('#/components/schemas/pdu')
+    expect(named.filter((target) => !known.includes(target))).toEqual([])
+  })
+
   it('publishes its signing key and where to find it', async () => {
     const version = (await (
       await fetch(`${node.url}/_eccp/federation/v1/version`)

@@ -78,7 +78,10 @@ export function isSortedByDevice(heads: readonly { readonly device: string }[]):
 }
 
 /** What an `epoch` entry says of the archive. */
-const anchorSchema = z.looseObject({ epoch: epochNumber, document: base64UrlSchema(32) })
+export const archiveAnchorSchema = z.looseObject({
+  epoch: epochNumber,
+  document: base64UrlSchema(32),
+})
 
 export type ArchiveAnchor = {
   readonly epoch: number
@@ -108,7 +111,7 @@ export function archiveAnchors(
     if (kind !== 'epoch') continue
     const entry = entries[height]
     if (entry === undefined || manifestEntryHash(crypto, entry) !== hash) return null
-    const parsed = anchorSchema.safeParse(entry['archive'])
+    const parsed = archiveAnchorSchema.safeParse(entry['archive'])
     if (!parsed.success || parsed.data.epoch !== anchors.length) continue
     const { epoch, document } = parsed.data
     anchors.push({ epoch, document, height })

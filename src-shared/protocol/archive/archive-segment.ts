@@ -15,6 +15,7 @@ import {
   EncodingError,
   fingerprintSchema,
   fromBase64Url,
+  jsonSchema,
   labelled,
   labelledHash,
   LABELS,
@@ -52,7 +53,7 @@ export const archiveSegmentSchema = z.looseObject({
 export type ArchiveSegment = z.infer<typeof archiveSegmentSchema>
 
 export const signedSegmentSchema = z.object({
-  segment: z.record(z.string(), z.json()),
+  segment: z.record(z.string(), jsonSchema),
   sig: base64UrlSchema(64),
 })
 export interface SignedSegment {
@@ -60,7 +61,8 @@ export interface SignedSegment {
   readonly sig: string
 }
 
-const recordsSchema = z.looseObject({
+/** What a segment seals. */
+export const archiveRecordsSchema = z.looseObject({
   records: z.array(contentKeyRecordSchema).max(MAX_SEGMENT_RECORDS),
 })
 
@@ -168,7 +170,7 @@ function segmentKeys(
 
 /** Padded, so that a segment's size does not count its records. */
 function encodeRecords(records: readonly ContentKeyRecord[]): Uint8Array | null {
-  if (!recordsSchema.safeParse({ records }).success) return null
+  if (!archiveRecordsSchema.safeParse({ records }).success) return null
   const plain = records.map(({ envelope, room, K }) => ({ K, envelope, room }))
   const unpadded = canonicalBytes({ records: plain, pad: '' })
   const missing = paddedSize(unpadded.length) - unpadded.length
@@ -178,7 +180,7 @@ function encodeRecords(records: readonly ContentKeyRecord[]): Uint8Array | null 
 function decodeRecords(bytes: Uint8Array): readonly ContentKeyRecord[] | null {
   try {
     const value = parseJsonObject(bytes, { maxBytes: MAX_SEGMENT_BYTES, canonical: true })
-    return recordsSchema.safeParse(value).data?.records ?? null
+    return archiveRecordsSchema.safeParse(value).data?.records ?? null
   } catch (error) {
     if (error instanceof EncodingError) return null
     throw error

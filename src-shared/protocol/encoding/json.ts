@@ -3,6 +3,7 @@
  *
  * Numbers are integers within ±(2^53 − 1), so RFC 8785's number formatting reduces to decimal digits.
  */
+import * as z from 'zod'
 import { toUtf8 } from './bytes.ts'
 import { EncodingError } from './encoding-error.ts'
 
@@ -11,6 +12,9 @@ export type JsonObject = { readonly [key: string]: Json }
 
 /** Arrays and objects nested in one another, the outermost counting as 1. */
 export const MAX_JSON_DEPTH = 16
+
+/** Any value; whether it is JSON as the protocol has it was decided when it was read. */
+export const jsonSchema: z.ZodType<Json> = z.json()
 
 export function isJsonObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

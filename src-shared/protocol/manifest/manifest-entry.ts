@@ -13,6 +13,7 @@ import {
   fingerprintSchema,
   fromBase64Url,
   isBase64Url,
+  jsonSchema,
   labelledHash,
   LABELS,
   signLabelled,
@@ -20,7 +21,7 @@ import {
   userIdSchema,
   verifyLabelled,
 } from '../encoding/index.ts'
-import type { Json, JsonObject, Label } from '../encoding/index.ts'
+import type { JsonObject, Label } from '../encoding/index.ts'
 
 /** Canonical bytes of one entry, signatures not counted. */
 export const MAX_ENTRY_BYTES = 2048
@@ -49,7 +50,7 @@ export const recoveryKeysSchema = z.object({
 export type RecoveryKeys = z.infer<typeof recoveryKeysSchema>
 
 /** A labelled SHA-256 of a manifest entry: a head, a `prev`, the name of a request. */
-export const entryHashSchema = z.string().refine((text) => isBase64Url(text, 32), 'bad entry hash')
+export const entryHashSchema = base64UrlSchema(32)
 
 const common = {
   v: z.literal(1),
@@ -127,7 +128,6 @@ export const manifestEntrySchema = z.discriminatedUnion('kind', [
 export type ManifestEntry = z.infer<typeof manifestEntrySchema>
 export type ManifestEntryKind = ManifestEntry['kind']
 
-const jsonSchema: z.ZodType<Json> = z.json()
 const signatureSchema = base64UrlSchema(64)
 
 /**

@@ -36,8 +36,8 @@ export type PublicPrekey = {
 const publicPrekey = (bytes: number) =>
   z.object({ id: prekeyIdSchema, key: base64UrlSchema(bytes), sig: base64UrlSchema(64) })
 
-const agreementPrekeySchema = publicPrekey(32)
-const kemPrekeySchema = publicPrekey(KEM_PUBLIC_KEY_BYTES)
+export const agreementPrekeySchema = publicPrekey(32)
+export const kemPrekeySchema = publicPrekey(KEM_PUBLIC_KEY_BYTES)
 
 export const prekeyBundleSchema = z.object({
   device: z.object({

@@ -50,7 +50,7 @@ export const wrapSchema: z.ZodType<Wrap> = z.object({
   message: ratchetMessageSchema,
 })
 
-const plaintextSchema = z.looseObject({
+export const wrapPlaintextSchema = z.looseObject({
   K: base64UrlSchema(CONTENT_KEY_BYTES),
   head: base64UrlSchema(32),
 })
@@ -110,7 +110,7 @@ export function unwrapKey(
   const { session, message } = wrap
   const decrypted = decryptPairwise({ ...options, session, message, context })
   if (!decrypted.ok) return decrypted
-  const parsed = plaintextSchema.safeParse(readJson(decrypted.plaintext))
+  const parsed = wrapPlaintextSchema.safeParse(readJson(decrypted.plaintext))
   if (!parsed.success) return { ok: false, code: 'bad_content' }
   const { set, prekeys, started } = decrypted
   const { K, head } = parsed.data

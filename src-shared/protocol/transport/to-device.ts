@@ -66,7 +66,8 @@ const deviceNameSchema = z.looseObject({
   name: z.string().max(128),
 })
 
-const knownContentSchema = z.discriminatedUnion('kind', [
+/** The kinds this version knows; others are kept. */
+export const toDeviceContentSchema = z.discriminatedUnion('kind', [
   chainDistributionSchema,
   keyRequestSchema,
   keyAnswerSchema,
@@ -74,14 +75,14 @@ const knownContentSchema = z.discriminatedUnion('kind', [
   emptySchema,
   deviceNameSchema,
 ])
-export type KnownToDeviceContent = z.infer<typeof knownContentSchema>
+export type KnownToDeviceContent = z.infer<typeof toDeviceContentSchema>
 
 /** `unknown` is a kind of a later version. */
 export type ToDeviceContent =
   KnownToDeviceContent | { readonly kind: 'unknown'; readonly content: JsonObject }
 
 const KNOWN_KINDS: ReadonlySet<string> = new Set(
-  knownContentSchema.options.map((option) => option.shape.kind.value),
+  toDeviceContentSchema.options.map((option) => option.shape.kind.value),
 )
 
 type End = { readonly member: string; readonly device: string }
@@ -118,7 +119,7 @@ export function sealToDevice(options: {
   readonly content: KnownToDeviceContent
 }): SealToDeviceResult {
   const { crypto, random, set, local, peer, content } = options
-  if (!knownContentSchema.safeParse(content).success) return { ok: false, code: 'bad_content' }
+  if (!toDeviceContentSchema.safeParse(content).success) return { ok: false, code: 'bad_content' }
   let plaintext: Uint8Array
   try {
     plaintext = canonicalBytes(content as JsonObject)
@@ -181,7 +182,7 @@ function readContent(bytes: Uint8Array): ToDeviceContent | null {
   const { kind } = content
   if (typeof kind !== 'string') return null
   if (!KNOWN_KINDS.has(kind)) return { kind: 'unknown', content }
-  const parsed = knownContentSchema.safeParse(content)
+  const parsed = toDeviceContentSchema.safeParse(content)
   return parsed.success ? parsed.data : null
 }
 

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { isBase64Url } from './bytes.ts'
 
 /** Server names are bounded to 255 characters, port included. */
-const MAX_SERVER_NAME = 255
+export const MAX_SERVER_NAME = 255
 const HOST_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const USER_NAME = /^[a-z0-9][a-z0-9._=-]{0,63}$/
 

@@ -1,3 +1,4 @@
+import { SUITE_HYBRID, SUITE_X25519 } from '../../src-shared/protocol/index.ts'
 import { limits, software } from '../config.ts'
 import type { Handler } from '../http/call.ts'
 
@@ -8,7 +9,7 @@ export const capabilities: Handler<'capabilities'> = async ({ config, keys, now 
     server_name: config.serverName,
     software,
     versions: ['v0.1'],
-    suites: [1],
+    suites: [SUITE_X25519, SUITE_HYBRID],
     transports: ['long_poll'],
     features: [],
     registration: config.registration,

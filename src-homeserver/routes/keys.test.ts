@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { generatePrekeys, pendingUpload, verifyBundle } from '../../src-shared/protocol/index.ts'
+import {
+  generatePrekeys,
+  pendingUpload,
+  SUITE_HYBRID,
+  SUITE_X25519,
+  verifyBundle,
+} from '../../src-shared/protocol/index.ts'
 import type { PrekeyUpload } from '../../src-shared/protocol/index.ts'
 import { defaultRateLimits } from '../config.ts'
 import type { TestDevice } from '../testing/test-device.ts'
@@ -40,6 +46,15 @@ describe('prekeys', () => {
       ids.push(bundle.one_time?.id)
     }
     expect(new Set(ids)).toEqual(new Set([...(body.one_time ?? []).map(({ id }) => id), undefined]))
+  })
+
+  it('are handed out for every handshake suite that the node names', async () => {
+    const body = upload(alice, 1)
+    expect(body.kem).toBeDefined()
+    await alice.ok('uploadKeys', { body })
+    const { bundles } = await claim(bob, alice)
+    expect(bundles[0]?.bundle.kem).toEqual(body.kem)
+    expect((await bob.ok('capabilities')).suites).toEqual([SUITE_X25519, SUITE_HYBRID])
   })
 
   it('do not come back when an upload is repeated after a claim', async () => {

@@ -17,7 +17,7 @@ export default defineConfig({
   // Each file shares a node and accounts, so its tests run one after the other.
   fullyParallel: false,
   forbidOnly: true,
-  timeout: 90_000,
+  timeout: 180_000,
   expect: { timeout: 20_000 },
   reporter: report === undefined ? [['list']] : [['list'], ['json']],
   use: { trace: 'off', actionTimeout: 20_000 },

@@ -231,6 +231,78 @@ describe('being offline', () => {
   })
 })
 
+describe('a sign-in that runs out', () => {
+  let ahead = 0
+  beforeEach(async () => {
+    await node.stop()
+    ahead = 0
+    const now = (): number => Date.now() + ahead
+    node = await startNode({ tokenLifetimeMs: 3_600_000, world: { now } })
+  })
+
+  it('is told, keeps what is written, and the password brings the same device back', async () => {
+    const [ada, ben] = await pair()
+    const room = await conversation(ada, ben)
+    await say(ben, room, 'before')
+    await until(async () => (await texts(ada, room)).includes('before'))
+    const { device } = ada.engine.view()
+    await expect(ada.engine.signInAgain('correct horse battery')).rejects.toMatchObject({
+      code: 'not_allowed',
+    })
+    ahead = 4_000_000
+    ada.engine.retryNow()
+    await until(() => ada.engine.view().state === 'signed_out')
+    expect(ada.engine.view().connection).toEqual({ state: 'signed_out', reason: 'token_expired' })
+    await say(ada, room, 'while signed out')
+    expect((await messages(ada, room)).at(-1)?.delivery).toBe('queued')
+    await expect(ada.engine.signInAgain('not my password')).rejects.toMatchObject({
+      code: 'wrong_password',
+    })
+    expect(ada.engine.view().state).toBe('signed_out')
+
+    const later = await reopened(node, ada)
+    await ada.engine.stop()
+    users.push(later)
+    expect(later.engine.view().state).toBe('signed_out')
+    await later.engine.signInAgain('correct horse battery')
+    ben.engine.retryNow()
+    await until(() => ben.engine.view().state === 'signed_out')
+    await ben.engine.signInAgain('correct horse battery')
+    await until(() => later.engine.view().connection.state === 'online')
+    expect(later.engine.view()).toMatchObject({ state: 'ready', device })
+    await until(async () => (await texts(ben, room)).includes('while signed out'))
+    await say(ben, room, 'welcome back')
+    await until(async () => (await texts(later, room)).includes('welcome back'))
+    expect(await texts(later, room)).toEqual(['before', 'while signed out', 'welcome back'])
+  })
+
+  it('still learns that the device was removed meanwhile', async () => {
+    const ben = await newUser(node, 'ben')
+    const laptop = await newDevice(node, 'ben')
+    users.push(ben, laptop)
+    await until(() => ben.engine.pairings()[0]?.step === 'compare')
+    await ben.engine.answerPairing(laptop.engine.view().device, true)
+    await until(() => laptop.engine.view().state === 'ready')
+    ahead = 4_000_000
+    for (const { engine } of [ben, laptop]) {
+      engine.retryNow()
+      await until(() => engine.view().state === 'signed_out')
+    }
+    await ben.engine.signInAgain('correct horse battery')
+    await until(() => ben.engine.view().connection.state === 'online')
+    await ben.engine.removeDevice(laptop.engine.view().device)
+    await expect(laptop.engine.signInAgain('correct horse battery')).rejects.toMatchObject({
+      code: 'signed_out',
+    })
+    const told = () => laptop.changes.filter(({ kind }) => kind === 'signed_out')
+    await until(() => told().length === 2)
+    expect(told()).toEqual([
+      { kind: 'signed_out', reason: 'token_expired' },
+      { kind: 'signed_out', reason: 'device_removed' },
+    ])
+  })
+})
+
 describe('two devices of one person', () => {
   async function secondDevice(ben: TestUser): Promise<TestUser> {
     const laptop = await newDevice(node, 'ben')

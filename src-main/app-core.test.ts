@@ -287,6 +287,44 @@ describe('a running account', () => {
     expect(bench.notifications).toHaveLength(2)
   })
 
+  it('ends only when the window has saved what was typed last', async () => {
+    bench.hasWindow = true
+    const stopped = bench.core.stop()
+    await expect.poll(() => bench.emitted.at(-1)?.name).toBe('closing')
+    expect(bench.lastEngine.stopped).toBe(false)
+    expect(await bench.codeOf('app.readyToClose', {})).toBe(null)
+    await stopped
+    expect(bench.lastEngine.stopped).toBe(true)
+  })
+
+  it('goes on as the same device where its sign-in ran out', async () => {
+    const before = bench.lastEngine
+    before.signedOut = 'token_expired'
+    const signIn = (server: string | null, name: string) =>
+      bench.codeOf('account.signIn', { server, name, password: 'password' })
+    expect(await signIn('example.org', '@ada:example.org')).toBe(null)
+    expect(before.passwords).toEqual(['password'])
+    expect(bench.lastEngine).toBe(before)
+    expect(await signIn('example.org', '@ada:example.org')).toBe('already_exists')
+    before.signedOut = 'token_expired'
+    expect(await signIn('example.org', 'ada')).toBe(null)
+    expect(bench.core.state.accounts).toHaveLength(1)
+  })
+
+  it('makes room for a new device of the same person where it was removed', async () => {
+    const before = bench.lastEngine
+    before.signedOut = 'device_removed'
+    before.tell({ kind: 'signed_out', reason: 'device_removed' })
+    await expect.poll(() => readdirSync(join(bench.folder, 'vaults'))).toEqual([])
+    const again = { server: null, name: '@ada:example.org', password: 'password' }
+    expect(await bench.codeOf('account.signIn', again)).toBe(null)
+    expect(before.passwords).toEqual([])
+    expect(bench.lastEngine).not.toBe(before)
+    expect(bench.core.state.accounts).toHaveLength(1)
+    await bench.restart()
+    expect(bench.core.state.accounts).toHaveLength(1)
+  })
+
   it('is gone from this computer after signing out', async () => {
     const { account } = bench.lastEngine
     expect(await bench.codeOf('account.signOut', { account })).toBe(null)

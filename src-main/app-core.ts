@@ -37,6 +37,8 @@ export interface Shell {
   notify(notification: AppNotification, onClick: () => void): void
   /** Brings the main window to the front. */
   showWindow(): void
+  /** Whether there is a window that may hold something unsaved. */
+  hasWindow(): boolean
 }
 
 export interface AppCoreOptions {
@@ -59,6 +61,8 @@ export interface AppCoreOptions {
 
 type Problem = AppState['problem']
 const NODE_CHECK_MS = 10_000
+/** A window that does not answer keeps nobody from quitting. */
+const LAST_WORDS_MS = 1_000
 
 export class AppCore {
   readonly handlers: Handlers
@@ -71,6 +75,7 @@ export class AppCore {
   readonly #watched = new Map<string, string | null>()
   #cancelNodeCheck: () => void = () => {}
   #stopped = false
+  #windowIsReady: () => void = () => {}
   /** Unlocking, locking and starting fresh happen one after the other. */
   #turns: Promise<unknown> = Promise.resolve()
 
@@ -104,9 +109,23 @@ export class AppCore {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancelNodeCheck()
+    await this.#lastWords()
     await this.#inTurn(async () => {
       await this.#accounts?.stopAll()
       this.#accounts = null
+    })
+  }
+
+  /** The window saves what was typed last; its calls are taken in before its answer. */
+  async #lastWords(): Promise<void> {
+    if (this.#accounts === null || !this.#o.shell.hasWindow()) return
+    await new Promise<void>((resolve) => {
+      const cancel = this.#o.clock.after(LAST_WORDS_MS, resolve)
+      this.#windowIsReady = () => {
+        cancel()
+        resolve()
+      }
+      this.#o.emit('closing', {})
     })
   }
 
@@ -356,6 +375,10 @@ export class AppCore {
         await shell.openSecondProfile()
         return null
       },
+      'app.readyToClose': () => {
+        this.#windowIsReady()
+        return null
+      },
       'account.prepare': () => {
         this.#unlocked()
         return this.#drafts.prepare()
@@ -452,13 +475,28 @@ export class AppCore {
     const accounts = this.#unlocked()
     const userId = parseUserId(input.name)
     const isElsewhere = userId !== null && userId.server !== this.#o.node.state.serverName
-    const server = await this.#server(input.server ?? (isElsewhere ? userId.server : null))
-    const name = userId?.name ?? input.name
-    const purpose = JSON.stringify(['sign_in', server.serverName, name])
+    const named = input.server ?? (isElsewhere ? userId.server : null)
+    const nameOnly = userId?.name ?? input.name
+    const known = accounts.hostOf(userId === null ? `@${nameOnly}:${named}` : input.name)
+    // Where it lives is known already, and a bare server name may say nothing of that.
+    const server =
+      known === null
+        ? await this.#server(named)
+        : { url: known.entry.server, serverName: known.entry.serverName }
+    const former = known ?? accounts.hostOf(`@${nameOnly}:${server.serverName}`)
+    if (former !== null) {
+      const { state, connection } = former.engine.view()
+      if (state !== 'signed_out') throw new AppError('already_exists')
+      if (connection.state === 'signed_out' && connection.reason === 'token_expired') {
+        await former.engine.signInAgain(input.password)
+        return former.view()
+      }
+    }
+    const purpose = JSON.stringify(['sign_in', server.serverName, nameOnly])
     const host = await accounts.add(purpose, server, (ports) =>
       this.#o.engines.signIn(ports, {
         serverName: server.serverName,
-        name,
+        name: nameOnly,
         password: input.password,
         deviceName: this.#o.deviceName,
       }),

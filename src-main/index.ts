@@ -113,6 +113,7 @@ const desktop: Shell = {
   copyText: (text) => clipboard.writeText(text),
   isFocused: () => mainWindow?.isFocused() ?? false,
   showWindow,
+  hasWindow: () => mainWindow !== null,
   setTheme(theme) {
     nativeTheme.themeSource = theme
   },
@@ -221,6 +222,7 @@ async function start(): Promise<void> {
 }
 
 let hasStopped = false
+let stopping: Promise<void> | null = null
 
 if (app.requestSingleInstanceLock()) {
   app.on('second-instance', (_event, argv) => {
@@ -237,7 +239,7 @@ if (app.requestSingleInstanceLock()) {
     if (hasStopped) return
     // Engines finish their commits and vaults close before the windows go.
     event.preventDefault()
-    void core
+    stopping ??= core
       .stop()
       .catch(() => log('app.stop_failed'))
       .finally(() => {

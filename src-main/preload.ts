@@ -28,6 +28,7 @@ const callNames: Readonly<Record<CallName, true>> = {
   'app.openExternal': true,
   'app.copyText': true,
   'app.openSecondProfile': true,
+  'app.readyToClose': true,
   'account.prepare': true,
   'account.checkServer': true,
   'account.create': true,
@@ -79,6 +80,7 @@ const eventNames: Readonly<Record<EventName, true>> = {
   alerts: true,
   navigate: true,
   link: true,
+  closing: true,
 }
 
 type Listener = (payload: unknown) => void

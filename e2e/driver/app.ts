@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { _electron, type ElectronApplication, type Page } from '@playwright/test'
 
-const mainEntry = join(import.meta.dirname, '..', '..', 'out', 'main', 'index.js')
+export const mainEntry = join(import.meta.dirname, '..', '..', 'out', 'main', 'index.js')
 
 export interface AppOptions {
   /** Holds profiles and the personal node; a test gives a folder of its own. */

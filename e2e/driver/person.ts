@@ -121,6 +121,17 @@ export function messageWith(page: Page, text: string): Locator {
     .last()
 }
 
+/** Which of these texts the conversation shows, in its order; one that shows twice is there twice. */
+export async function saidInOrder(page: Page, texts: readonly string[]): Promise<string[]> {
+  const rows = await messages(page)
+    .getByRole('listitem', { name: /, \d\d:\d\d$/ })
+    .allInnerTexts()
+  return rows.flatMap((row) => texts.filter((text) => row.split('\n').includes(text)))
+}
+
+/** What stands above the conversations until it is over. */
+export const notices = (page: Page): Locator => page.getByRole('region', { name: 'Notices' })
+
 export const delivered = (message: Locator, to: string): Locator =>
   message.getByRole('img', { name: new RegExp(`^(Delivered to|Read by) ${to}`) })
 

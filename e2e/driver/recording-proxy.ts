@@ -27,8 +27,10 @@ export type Cut = 'before_node' | 'after_node' | null
 export interface RecordingProxy {
   readonly url: string
   readonly exchanges: readonly Exchange[]
-  /** Points the proxy elsewhere; null refuses every connection as if the node were gone. */
+  /** Points the proxy elsewhere; null cuts and refuses every connection as if the node were gone. */
   setTarget(url: string | null): void
+  /** Holds every answer back for so long, from the next request on. */
+  setDelay(ms: number): void
   /** Asked for each request; the answer says where to cut it. */
   setCut(decide: (exchange: Exchange) => Cut): void
   close(): Promise<void>
@@ -78,6 +80,8 @@ export async function startRecordingProxy(initialTarget: string): Promise<Record
   let target: URL | null = new URL(initialTarget)
   let decide: (exchange: Exchange) => Cut = () => null
   const exchanges: Exchange[] = []
+  const open = new Set<ServerResponse>()
+  let delay = 0
 
   const handle = async (source: IncomingMessage, answer: ServerResponse): Promise<void> => {
     const body = await readAll(source)
@@ -95,7 +99,9 @@ export async function startRecordingProxy(initialTarget: string): Promise<Record
       answer.destroy()
       return
     }
+    const late = delay
     const result = await forward(target, source, body)
+    if (late > 0) await new Promise((resolve) => setTimeout(resolve, late))
     exchange.status = result.status
     exchange.responseBody = result.body
     if (cut === 'after_node') {
@@ -110,6 +116,8 @@ export async function startRecordingProxy(initialTarget: string): Promise<Record
   }
 
   const server = createServer((source, answer) => {
+    open.add(answer)
+    answer.once('close', () => open.delete(answer))
     handle(source, answer).catch(() => {
       answer.destroy()
     })
@@ -121,6 +129,10 @@ export async function startRecordingProxy(initialTarget: string): Promise<Record
     exchanges,
     setTarget(url) {
       target = url === null ? null : new URL(url)
+      if (target === null) for (const answer of open) answer.destroy()
+    },
+    setDelay(ms) {
+      delay = ms
     },
     setCut(next) {
       decide = next

@@ -62,6 +62,7 @@ export class Stage {
   #node: NodeProcess | null = null
   #proxy: RecordingProxy | null = null
   #port = 0
+  #nodeArgs: readonly string[] = []
 
   private constructor() {
     this.home = mkdtempSync(join(tmpdir(), 'privchat-e2e-'))
@@ -80,8 +81,9 @@ export class Stage {
   }
 
   /** People reach the node through a proxy that can be slow, cut or gone. */
-  static async withProxy(): Promise<Stage> {
+  static async withProxy(nodeArgs: readonly string[] = []): Promise<Stage> {
     const stage = new Stage()
+    stage.#nodeArgs = nodeArgs
     stage.#port = await freePort()
     stage.#proxy = await startRecordingProxy(`http://127.0.0.1:${String(stage.#port)}`)
     await stage.startNode()
@@ -109,6 +111,7 @@ export class Stage {
       dataDir: join(this.home, 'server'),
       serverName: 'garden.example',
       port: this.#port,
+      args: this.#nodeArgs,
       ...(this.#proxy === null ? {} : { publicUrl: this.#proxy.url }),
       env: { NODE_OPTIONS: `--import ${dayAhead}` },
     })
@@ -134,13 +137,13 @@ export class Stage {
   }
 
   /** Somebody with a new account, in an empty workspace. */
-  async newcomer(name: string, displayName: string): Promise<Person> {
+  async newcomer(name: string, displayName: string, server = this.address): Promise<Person> {
     const person = await this.desktop(name, displayName)
     person.words = await createAccount(person.page, {
       name,
       displayName,
       password: person.password,
-      server: this.address,
+      server,
     })
     return person
   }

@@ -96,8 +96,8 @@ export class Accounts {
   readonly #hosts = new Map<string, AccountHost>()
   readonly #problems = new Map<string, AccountProblem>()
   readonly #damagedRecords = new Map<string, number>()
-  /** Slots whose vault is gone already. */
-  readonly #wiped = new Set<string>()
+  /** Slots whose vault is gone already, or is going. */
+  readonly #wiped = new Map<string, Promise<void>>()
 
   constructor(options: AccountsOptions) {
     this.#o = options
@@ -116,6 +116,11 @@ export class Accounts {
     const host = this.hosts.find((candidate) => candidate.account === account)
     if (host === undefined) throw new AppError('bad_input')
     return host
+  }
+
+  /** Whose engine says that it is this user, signed in or not. */
+  hostOf(userId: string): AccountHost | null {
+    return this.hosts.find(({ engine }) => engine.view().userId === userId) ?? null
   }
 
   livesOnPersonalNode(): boolean {
@@ -162,15 +167,25 @@ export class Accounts {
     }
     const ready: AccountEntry = { ...entry, phase: 'ready' }
     await this.#o.registry.put(ready)
+    await this.#dropFormer(engine.account)
     const host = this.#admit(ready, vault, engine)
     this.#o.onListChange()
     return host
   }
 
+  /** A device of this account that was removed was kept in sight only until now. */
+  async #dropFormer(account: string): Promise<void> {
+    for (const former of this.hosts.filter((host) => host.account === account)) {
+      this.#hosts.delete(former.entry.slot)
+      // What could not be erased now is erased at the next start.
+      if (await this.#isWiped(former)) await this.#o.registry.remove(former.entry.slot)
+    }
+  }
+
   /** Tells the node where it can be reached, then deletes everything this device has of the account. */
   async signOut(account: string): Promise<void> {
     const host = this.host(account)
-    if (this.#wiped.delete(host.entry.slot)) {
+    if (await this.#isWiped(host)) {
       this.#hosts.delete(host.entry.slot)
       await this.#o.registry.remove(host.entry.slot)
       this.#o.onListChange()
@@ -193,13 +208,29 @@ export class Accounts {
    * This device was taken off the account's list: what it holds is deleted at once. The account stays in
    * sight, signed out, until the user has seen it.
    */
-  async wipe(host: AccountHost): Promise<void> {
-    const { entry, engine, vault } = host
+  wipe(host: AccountHost): Promise<void> {
+    const { slot } = host.entry
+    const wiping = this.#wiped.get(slot) ?? this.#wipe(host)
+    this.#wiped.set(slot, wiping)
+    return wiping
+  }
+
+  async #wipe({ entry, engine, vault }: AccountHost): Promise<void> {
     await this.#o.registry.put({ ...entry, phase: 'leaving' })
     await engine.stop().catch(() => {})
     await vault.erase()
     await this.#forget(entry.slot)
-    this.#wiped.add(entry.slot)
+  }
+
+  /** False where nobody began to, or where it failed: then it is for the caller to do. */
+  async #isWiped({ entry }: AccountHost): Promise<boolean> {
+    const wiping = this.#wiped.get(entry.slot)
+    if (wiping === undefined) return false
+    this.#wiped.delete(entry.slot)
+    return wiping.then(
+      () => true,
+      () => false,
+    )
   }
 
   /** For every account whose sessions can't be used: gives them up and opens it again. */

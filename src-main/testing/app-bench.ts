@@ -37,6 +37,9 @@ class TinyEngine {
   readonly #listeners = new Set<(change: EngineChange) => void>()
   started = false
   stopped = false
+  signedOut: 'token_expired' | 'device_removed' | null = null
+  /** Those it was signed in with again. */
+  readonly passwords: string[] = []
   constructor(ports: EnginePorts, name: string) {
     this.ports = ports
     this.#name = name
@@ -63,8 +66,11 @@ class TinyEngine {
     personalNode: false,
     device: 'device',
     deviceName: 'device',
-    state: 'ready',
-    connection: { state: 'online' },
+    state: this.signedOut === null ? 'ready' : 'signed_out',
+    connection:
+      this.signedOut === null
+        ? { state: 'online' }
+        : { state: 'signed_out', reason: this.signedOut },
     queuedMessages: 0,
   })
   alerts = () => []
@@ -73,6 +79,10 @@ class TinyEngine {
   retryNow = (): void => {}
   setReadReceipts = async (): Promise<void> => {}
   signOut = async (): Promise<void> => {}
+  signInAgain = async (password: string): Promise<void> => {
+    this.passwords.push(password)
+    this.signedOut = null
+  }
 }
 
 let lastCommit = 0
@@ -89,6 +99,7 @@ export class AppBench {
   readonly notifications: { content: AppNotification; click: () => void }[] = []
   keychain: KeychainState = 'none'
   focused = false
+  hasWindow = false
   /** What the next account that is made fails with. */
   failNext: EngineError | null = null
   core: AppCore
@@ -152,6 +163,7 @@ export class AppBench {
       openSecondProfile: async () => {},
       setTheme: () => {},
       showWindow: () => {},
+      hasWindow: () => this.hasWindow,
       isFocused: () => this.focused,
       notify: (content, click) => this.notifications.push({ content, click }),
     }

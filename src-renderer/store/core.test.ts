@@ -61,6 +61,42 @@ async function ready(options: FakeOptions = {}): Promise<{
 const named = (bridge: FakeBridge, name: string): unknown[] =>
   bridge.log.filter((entry) => entry.name === name).map((entry) => entry.input)
 
+describe('ending', () => {
+  it('saves what was typed last before it says that it is ready', async () => {
+    const { core, bridge } = await ready()
+    core.conversation.open(mei)
+    await settle()
+    core.composers.write(mei, 'half a thou')
+    bridge.emit('closing', {})
+    expect(bridge.log.slice(-2)).toMatchObject([
+      { name: 'draft.set', input: { room: mei, text: 'half a thou' } },
+      { name: 'app.readyToClose' },
+    ])
+  })
+})
+
+describe('signed out', () => {
+  it('because the sign-in ran out, still shows what is there, and keeps what was typed', async () => {
+    const { core, bridge, state } = await ready()
+    core.conversation.open(mei)
+    await settle()
+    core.composers.write(mei, 'half a thou')
+    const connection = { state: 'signed_out', reason: 'token_expired' } as const
+    bridge.changeAccount({ state: 'signed_out', connection })
+    expect(state().openRoom).toBe(mei)
+    expect(core.composers.get(mei).text).toBe('half a thou')
+  })
+
+  it('because this device was removed, shows nothing any more', async () => {
+    const { core, bridge, state } = await ready()
+    core.conversation.open(mei)
+    await settle()
+    const connection = { state: 'signed_out', reason: 'device_removed' } as const
+    bridge.changeAccount({ state: 'signed_out', connection })
+    expect(state()).toMatchObject({ openRoom: null, rooms: {}, timelines: {} })
+  })
+})
+
 describe('starting', () => {
   it('takes the ready account and loads its rooms', async () => {
     const { state } = await ready()

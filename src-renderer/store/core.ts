@@ -123,6 +123,10 @@ export function createCore(bridge: Bridge, clock: Clock = systemClock): Core {
       conversation.open(room)
     }),
     bridge.on('link', ({ link }) => ctx.set({ overlay: { kind: 'new-conversation', who: link } })),
+    bridge.on('closing', () => {
+      composers.flush()
+      void ctx.call('app.readyToClose', {})
+    }),
   ]
 
   return {

@@ -7,6 +7,11 @@ import type { UiState } from './state.ts'
 export const currentAccount = (state: UiState): AccountView | null =>
   state.app?.accounts.find((view) => view.account === state.account) ?? null
 
+/** Signed out because the sign-in ran out, everything is still there to be read and written. */
+const isUsable = (view: AccountView | null | undefined): boolean =>
+  view?.state === 'ready' ||
+  (view?.connection.state === 'signed_out' && view.connection.reason === 'token_expired')
+
 export interface Session {
   /** Asks main how things stand; again after a failure. */
   load(): Promise<void>
@@ -98,11 +103,11 @@ export function createSession(ctx: Context, changes: AccountChanges): Session {
     },
     applyApp(app) {
       const before = store.getState()
-      const wasUsable = currentAccount(before)?.state === 'ready' && before.app?.stage === 'ready'
+      const wasUsable = isUsable(currentAccount(before)) && before.app?.stage === 'ready'
       const account = choose(app.accounts)
       ctx.set({ app, account, startError: null })
       const view = app.accounts.find((each) => each.account === account)
-      const usable = view?.state === 'ready' && app.stage === 'ready'
+      const usable = isUsable(view) && app.stage === 'ready'
       if (account !== before.account || (usable && !wasUsable)) changes.opened()
       else if (wasUsable && !usable) changes.closed()
     },

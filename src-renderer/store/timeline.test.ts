@@ -24,6 +24,15 @@ describe('a timeline', () => {
     expect(merged[0]).toMatchObject({ text: 'edited' })
   })
 
+  it('keeps what waits to be sent below what arrives, and then puts it where it came to stand', () => {
+    const waiting = (key: string) => message('me', 1_000, key, { key, delivery: 'queued' })
+    const offline = mergeItems([from('a')], [waiting('x'), waiting('y')])
+    const back = mergeItems(offline, [from('b'), { ...waiting('x'), delivery: 'sending' }])
+    expect(keys(back)).toEqual(['a', 'b', 'x', 'y'])
+    const sent = mergeItems(back, [from('c'), { ...waiting('y'), delivery: 'sent' }, from('d')])
+    expect(keys(sent)).toEqual(['a', 'b', 'c', 'y', 'd', 'x'])
+  })
+
   it('forgets removed items even if the same push brings them', () => {
     expect(keys(mergeItems([from('a'), from('b')], [from('c')], ['b', 'c']))).toEqual(['a'])
   })

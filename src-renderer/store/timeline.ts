@@ -12,7 +12,12 @@ export const emptyTimeline: Timeline = {
   epoch: 0,
 }
 
-/** Replaces items by key; new ones go to the end in the order given. */
+/** Not in the conversation's order yet: it stands below everything that is. */
+const isWaiting = (item: TimelineItem): boolean =>
+  item.kind === 'message' &&
+  (item.delivery === 'queued' || item.delivery === 'sending' || item.delivery === 'failed')
+
+/** Replaces items by key; new ones, and those that waited until now, go to the end in the order given. */
 export function mergeItems(
   items: readonly TimelineItem[],
   upserts: readonly TimelineItem[],
@@ -23,13 +28,13 @@ export function mergeItems(
   const gone = new Set(removed)
   const merged: TimelineItem[] = []
   for (const item of items) {
-    if (gone.has(item.key)) continue
     const replacement = changed.get(item.key)
-    if (replacement) changed.delete(item.key)
+    if (gone.has(item.key) || (replacement && isWaiting(item) && !isWaiting(replacement))) continue
+    changed.delete(item.key)
     merged.push(replacement ?? item)
   }
   for (const item of changed.values()) if (!gone.has(item.key)) merged.push(item)
-  return merged
+  return [...merged.filter((item) => !isWaiting(item)), ...merged.filter(isWaiting)]
 }
 
 const countsAsUnread = (item: TimelineItem): boolean => item.kind === 'message' && !item.mine

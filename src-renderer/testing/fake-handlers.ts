@@ -57,6 +57,7 @@ function accountHandlers(fake: FakeState): Pick<Handlers, AccountCall> {
     'app.openExternal': () => null,
     'app.copyText': () => null,
     'app.openSecondProfile': () => null,
+    'app.readyToClose': () => null,
     'account.prepare': () => ({ ticket: 'ticket', words: fakeWords, confirm: [2, 10, 19] }),
     'account.checkServer': ({ server }) => {
       if (!server.includes('.')) throw new FakeError('not_a_homeserver')

@@ -120,5 +120,7 @@ export interface Engine {
   retryNow(): void
   dismissAlert(id: string): Promise<void>
   signOut(): Promise<void>
+  /** After `token_expired`: the same device goes on, with everything it has. */
+  signInAgain(password: string): Promise<void>
   setReadReceipts(on: boolean): Promise<void>
 }

@@ -7,6 +7,7 @@ import { accountRecord, identityOf, SELF } from './account/account-record.ts'
 import type { AccountRecord } from './account/account-record.ts'
 import { AccountTasks } from './account/account-tasks.ts'
 import type { Foundation } from './account/open-database.ts'
+import { renewSession } from './account/sign-up.ts'
 import type { Context } from './context.ts'
 import { Contacts } from './devices/contacts.ts'
 import { DeviceNames } from './devices/device-names.ts'
@@ -189,12 +190,24 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   }
   await publish.open(views)
 
+  let isRunning = false
   let running: Promise<unknown> = Promise.resolve()
-  const run = async (): Promise<void> => {
+  const work = async (): Promise<void> => {
     for (const worker of workers) worker.start()
     await transmitter.start()
     await roomActions.resume()
     await sync.run()
+  }
+  const run = (): void => {
+    if (isRunning) return
+    isRunning = true
+    running = work()
+      .catch((error: unknown) => {
+        log('engine.failed', { error: error instanceof Error ? error.name : 'unknown' })
+      })
+      .finally(() => {
+        isRunning = false
+      })
   }
 
   const updateAccount = async (change: (now: AccountRecord) => AccountRecord): Promise<void> => {
@@ -210,10 +223,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   return {
     account: member,
     start() {
-      if (account.phase === 'signed_out') return
-      running = run().catch((error: unknown) => {
-        log('engine.failed', { error: error instanceof Error ? error.name : 'unknown' })
-      })
+      if (account.phase !== 'signed_out') run()
     },
     async stop() {
       life.cancel()
@@ -296,6 +306,19 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
       await tasks.takeLeave()
       base.useToken(null)
       life.cancel()
+    },
+    async signInAgain(password) {
+      const now = await db.get(accountRecord, SELF)
+      if (now?.signedOut !== 'token_expired') throw new EngineError('not_allowed')
+      const { token, phase } = await renewSession(base, now, password)
+      base.useToken(token)
+      // Not let in before, hence asking once more; without an answer the task goes on with it.
+      if (phase === 'pending') await newDevice.restart().catch(() => undefined)
+      connection.signedIn()
+      publish.account()
+      // The refusal may have come to another call than the long poll, which then goes on.
+      if (isRunning) sync.retryNow()
+      run()
     },
     async setReadReceipts(on) {
       readReceipts = on

@@ -121,6 +121,8 @@ export const calls = {
   'app.copyText': { input: z.object({ text: z.string().max(20_000) }), output: nothing },
   /** Opens an independent second profile in a process of its own. */
   'app.openSecondProfile': { input: empty, output: nothing },
+  /** The answer to `closing`: everything that waited to be saved is on its way. */
+  'app.readyToClose': { input: empty, output: nothing },
 
   /** Makes recovery words for an account about to be created; they live in main until it is. */
   'account.prepare': {
@@ -282,6 +284,8 @@ export const events = {
   navigate: z.object({ account: id, room: id }),
   /** The user opened an `eccp:` link outside the app; nothing is done with it yet. */
   link: z.object({ link: z.string().max(2048) }),
+  /** The app is about to end: what the window has not saved yet, it saves now. */
+  closing: empty,
 } as const satisfies Record<string, z.ZodType>
 
 export type Events = typeof events

@@ -192,7 +192,9 @@ export class AccountTasks {
     const { db, publish } = this.#ctx
     const first = await db.step('account.end', async (step) => {
       const account = await step.get(accountRecord, SELF)
-      if (account === null || account.phase === 'signed_out') return false
+      // One whose token ran out may still learn that it was removed; nothing else follows on the end.
+      const isKnown = account?.phase === 'signed_out'
+      if (account === null || (isKnown && !learnsOfRemoval(account.signedOut, reason))) return false
       step.put(accountRecord, SELF, {
         ...account,
         phase: 'signed_out',
@@ -206,6 +208,10 @@ export class AccountTasks {
     this.#parts.connection.signedOut(reason)
     publish.signedOut(reason)
   }
+}
+
+function learnsOfRemoval(before: SignedOutReason | null, now: SignedOutReason): boolean {
+  return before === 'token_expired' && now === 'device_removed'
 }
 
 function secretsOf(text: { readonly ed25519: string; readonly x25519: string }): RecoverySecrets {

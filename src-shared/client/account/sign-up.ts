@@ -116,6 +116,31 @@ export async function finishAttempt(
   return next
 }
 
+/**
+ * The node no longer knows the token of a device that is otherwise as it was: the password and the proof
+ * of its keys get a new one. Throws `EngineError`.
+ */
+export async function renewSession(
+  base: Foundation,
+  account: AccountRecord,
+  password: string,
+): Promise<AccountRecord> {
+  const session = await login(base, account, { password, genesis: null, recovery: null })
+  if (session.member !== account.member || session.device !== account.device.id)
+    throw new EngineError('not_a_homeserver')
+  return base.db.step('account.session', async (step) => {
+    const now = (await step.get(accountRecord, SELF)) ?? account
+    const next: AccountRecord = {
+      ...now,
+      phase: session.scope === 'full' ? 'active' : 'pending',
+      token: session.access_token,
+      signedOut: null,
+    }
+    step.put(accountRecord, SELF, next)
+    return next
+  })
+}
+
 type Attempt = NonNullable<AccountRecord['attempt']>
 
 async function request(

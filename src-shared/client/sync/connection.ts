@@ -49,6 +49,11 @@ export class Connection {
     this.#set({ state: 'offline', since, retryAt: now + pause, reason })
   }
 
+  /** Signed in again: the next answer tells how things are. */
+  signedIn(): void {
+    if (this.#view.state === 'signed_out') this.#set({ state: 'connecting' })
+  }
+
   signedOut(reason: SignedOutReason): void {
     this.#set({ state: 'signed_out', reason })
   }

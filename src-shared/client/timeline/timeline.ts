@@ -59,7 +59,10 @@ export class Timeline {
       }
       const settled = await this.#settle(step, room, item, last)
       step.put(pageRecord, pageKey(room, last), { v: 1, items: [...page, settled] })
-      this.#show(step, room, settled)
+      step.after(() => {
+        const envelope = settled.kind === 'message' ? settled.envelope : null
+        this.#ctx.publish.newItem(room, settled.key, envelope)
+      })
     }
     if (last !== entry.last) await this.#rooms.update(step, room, (now) => ({ ...now, last }))
   }

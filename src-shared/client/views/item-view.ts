@@ -75,7 +75,8 @@ export class ItemViews {
 
   #delivery(entry: OutboxEntry, online: boolean): Delivery {
     if (entry.failure !== null) return 'failed'
-    if (entry.sent) return 'sent'
+    // Taken by the node, but not back yet in its order.
+    if (entry.sent) return 'sending'
     const flying = this.#transmitter.isFlying(entry.key)
     return flying || (online && entry.sealed !== null) ? 'sending' : 'queued'
   }

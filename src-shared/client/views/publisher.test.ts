@@ -67,6 +67,23 @@ describe('telling what changed', () => {
     ])
   })
 
+  it('tells new items in the order of the timeline, whatever was touched before', async () => {
+    const { publish, changes } = await published(new Map())
+    publish.watch('a')
+    publish.item('a', 'mine')
+    publish.newItem('a', 'theirs', 'e1')
+    publish.newItem('a', 'mine', 'e2')
+    await publish.settled()
+    // The first of two is being told when the other, put before it, arrives together with it.
+    publish.item('a', 'mine again')
+    await Promise.resolve()
+    publish.newItem('a', 'theirs again', 'e3')
+    publish.newItem('a', 'mine again', 'e4')
+    await publish.settled()
+    const told = changes.flatMap((change) => (change.kind === 'timeline' ? change.upserts : []))
+    expect(told.map(({ key }) => key)).toEqual(['theirs', 'mine', 'theirs again', 'mine again'])
+  })
+
   it('asks to load anew where too much changed, or somebody’s name', async () => {
     const { publish, changes } = await published(new Map())
     publish.watch('a')

@@ -145,6 +145,13 @@ export class Publisher {
     this.#schedule()
   }
 
+  /** At the end of the stored timeline: told after all that was put there before. */
+  newItem(room: string, key: string, envelope: string | null): void {
+    // It may have been touched while it waited in the outbox.
+    this.#dirty.items.delete(key)
+    this.item(room, key, envelope)
+  }
+
   timelineReset(room: string): void {
     if (room !== this.#watched) return
     this.#dirty.reset = true
@@ -238,6 +245,8 @@ export class Publisher {
     const removed: string[] = []
     for (const touched of dirty.items.values()) {
       const item = await source.item(room, touched)
+      // Touched again since: told in its turn, with what was put before it meanwhile.
+      if (this.#dirty.items.has(touched.key)) continue
       if (item === null) removed.push(touched.key)
       else upserts.push(item)
     }

@@ -130,6 +130,19 @@ it('notices that it stopped, and starts it again', async () => {
   expect(seen).toEqual(['starting', 'running', 'starting', 'running'])
 })
 
+it('leaves the note of one that runs but is slow to answer', async () => {
+  await make().ensure()
+  const pid = remember()
+  process.kill(pid, 'SIGSTOP')
+  const program = { command: join(folder, 'none'), args: [], env: {} }
+  await expect(make({ program, startTimeoutMs: 100 }).ensure()).rejects.toMatchObject({
+    code: 'homeserver_unreachable',
+  })
+  process.kill(pid, 'SIGCONT')
+  expect(json('running.json').pid).toBe(pid)
+  await make({ program }).ensure()
+})
+
 it('says so when it cannot be started', async () => {
   const node = make({ program: { command: join(folder, 'none'), args: [], env: {} } })
   await expect(node.ensure()).rejects.toMatchObject({ code: 'homeserver_unreachable' })

@@ -219,11 +219,12 @@ export class PersonalNode {
     // The kept port first; where something else has taken it, any.
     for (const port of [identity.port ?? 0, 0, 0]) {
       if (Date.now() >= deadline) break
-      rmSync(this.#path('running.json'), { force: true })
       const hasEnded = this.#spawn(identity, port)
       while (!hasEnded() && Date.now() < deadline) {
+        // An older note stays until it is replaced: it may be of a node that was only slow to answer.
         const running = await readJson(this.#path('running.json'), runningSchema)
-        if (running?.serverName === identity.serverName) return this.#started(identity, running)
+        if (running !== null && (await this.#isOurs(identity, running.url)))
+          return this.#started(identity, running)
         await pause(POLL_MS)
       }
       // It may have ended because one runs already that was slow to answer.

@@ -123,6 +123,20 @@ describe('two people', () => {
     })
   })
 
+  it('see the last message change in the list of rooms too', async () => {
+    const [ada, ben] = await pair()
+    const room = await conversation(ada, ben)
+    await say(ada, room, 'we meet at siks')
+    const preview = () => ben.engine.roomList()[0]?.preview
+    await until(() => preview()?.text === 'we meet at siks')
+    const envelope = (await messages(ben, room))[0]?.envelope ?? ''
+    await ada.engine.edit(room, envelope, 'we meet at six')
+    await until(() => preview()?.text === 'we meet at six')
+    await ada.engine.delete(room, envelope)
+    await until(() => preview()?.kind === 'deleted')
+    expect(preview()?.text).toBe('')
+  })
+
   it('count what is unread and who was named', async () => {
     const [ada, ben] = await pair()
     const room = await conversation(ada, ben)

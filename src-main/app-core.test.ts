@@ -49,7 +49,14 @@ describe('a first start', () => {
     const prepared = await bench.call('account.prepare', {})
     if (!prepared.ok) throw new Error('not prepared')
     const { ticket } = prepared.value as { ticket: string }
-    const input = { ticket, server: null, name: 'ada', password: 'password', displayName: 'Ada' }
+    const input = {
+      ticket,
+      server: null,
+      name: 'ada',
+      password: 'password',
+      displayName: 'Ada',
+      registrationToken: null,
+    }
     const wrong = ['word3', 'word20', 'word7']
     expect(await bench.codeOf('account.create', { ...input, confirmation: wrong })).toBe(
       'wrong_words',
@@ -88,6 +95,7 @@ describe('an account that could not be made', () => {
       name: 'ada',
       password: 'password',
       displayName: 'Ada',
+      registrationToken: null,
       confirmation: ['word3', 'word7', 'word20'],
     }
     bench.failNext = new EngineError('timeout')

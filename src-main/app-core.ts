@@ -465,6 +465,7 @@ export class AppCore {
         password: input.password,
         displayName: input.displayName,
         deviceName: this.#o.deviceName,
+        registrationToken: input.registrationToken,
       }),
     )
     this.#drafts.forget(input.ticket)

@@ -15,6 +15,7 @@ export interface EngineFactory {
       readonly password: string
       readonly displayName: string
       readonly deviceName: string
+      readonly registrationToken: string | null
     },
   ): Promise<Engine>
   signIn(

@@ -32,7 +32,7 @@ export function Workspace() {
         <Conversation />
         {details ? <Details /> : null}
       </div>
-      {shell ? <p className="workspace__shell">{t('app.developmentShell')}</p> : null}
+      {shell ? <footer className="workspace__shell">{t('app.developmentShell')}</footer> : null}
       <Overlays />
     </div>
   )

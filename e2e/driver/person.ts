@@ -31,6 +31,24 @@ export async function unlock(page: Page, words = passphrase): Promise<void> {
   await page.getByRole('button', { name: 'Unlock', exact: true }).click()
 }
 
+/** Types the recovery words that are asked for. */
+export async function answerWords(page: Page, words: readonly string[]): Promise<void> {
+  for (const field of await page.getByLabel(/^Word \d+$/).all()) {
+    const label = await field.evaluate(
+      (element) => (element as HTMLInputElement).labels?.[0]?.textContent ?? '',
+    )
+    const position = Number(/\d+/.exec(label)?.[0])
+    await field.fill(words[position - 1] ?? '')
+  }
+}
+
+/** Answers the question after some of the recovery words; ends in the workspace. */
+export async function confirmWords(page: Page, words: readonly string[]): Promise<void> {
+  await answerWords(page, words)
+  await page.getByRole('button', { name: 'Create account' }).click()
+  await expect(workspace(page)).toBeVisible({ timeout: 30_000 })
+}
+
 /** Starts at the welcome screen; ends in the workspace. Gives the recovery words. */
 export async function createAccount(page: Page, account: NewAccount): Promise<string[]> {
   await page.getByRole('button', { name: 'Create an account' }).click()
@@ -49,15 +67,7 @@ export async function createAccount(page: Page, account: NewAccount): Promise<st
   await expect(listed).toHaveCount(24, { timeout: 20_000 })
   const words = await listed.allInnerTexts()
   await page.getByRole('button', { name: 'I wrote them down' }).click()
-  for (const field of await page.getByLabel(/^Word \d+$/).all()) {
-    const label = await field.evaluate(
-      (element) => (element as HTMLInputElement).labels?.[0]?.textContent ?? '',
-    )
-    const position = Number(/\d+/.exec(label)?.[0])
-    await field.fill(words[position - 1] ?? '')
-  }
-  await page.getByRole('button', { name: 'Create account' }).click()
-  await expect(workspace(page)).toBeVisible({ timeout: 30_000 })
+  await confirmWords(page, words)
   return words
 }
 

@@ -28,10 +28,18 @@ const people = {
 type Speaker = keyof typeof people
 
 const conversation: readonly { readonly from: Speaker; readonly text: string }[] = [
-  { from: 'ada', text: 'Hello Bo! Can you read this?' },
-  { from: 'bo', text: 'Yes — and nobody else can. 你好！مرحبا 🎉' },
-  { from: 'ada', text: 'Not even the server in the middle?' },
-  { from: 'bo', text: 'It only passes on what it can’t open.' },
+  { from: 'ada', text: 'Morning! Are we still on for Sunday?' },
+  { from: 'bo', text: 'Yes! I’ll bring the map and the good coffee ☕️' },
+  { from: 'bo', text: '林梅 comes too: 太好了，周日见！' },
+  {
+    from: 'ada',
+    text: 'Lovely. The path along the lake is open again, so we can walk all the way round.',
+  },
+  { from: 'bo', text: 'وعمر سيحضر القارب الصغير 🛶' },
+  { from: 'ada', text: 'A boat! Then I’ll make the bread that needs two days.' },
+  { from: 'bo', text: 'Nobody else can read this, right? I still owe Omar a surprise.' },
+  { from: 'ada', text: 'Only you and me. The server passes on what it can’t open.' },
+  { from: 'bo', text: '🎉' },
 ]
 
 /** Waits until every one is ready, so that the first failure does not leave the others running. */

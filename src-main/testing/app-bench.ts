@@ -134,7 +134,13 @@ export class AppBench {
       confirm: number[]
     }
     const confirmation = confirm.map((position) => words[position] ?? '')
-    const account = { name, password: 'password', displayName: name, confirmation }
+    const account = {
+      name,
+      password: 'password',
+      displayName: name,
+      registrationToken: null,
+      confirmation,
+    }
     return this.codeOf('account.create', { ticket, server: null, ...account })
   }
 

@@ -82,10 +82,13 @@ export const Bubble = memo(function Bubble({
       data-failed={item.delivery === 'failed'}
     >
       <Quote item={item} onJump={onJump} />
-      <p className="bubble__text" dir="auto">
-        <RichText text={item.text} />
-      </p>
-      <MessageMeta item={item} />
+      {/* What is written from right to left has its time on the left. */}
+      <div className="bubble__body" dir="auto">
+        <p className="bubble__text">
+          <RichText text={item.text} />
+        </p>
+        <MessageMeta item={item} />
+      </div>
       {item.expiresAt !== null ? (
         <span className="bubble__expires">
           {t('message.expires', { time: fullTime(item.expiresAt) })}

@@ -19,7 +19,7 @@ import type { Timeline } from '../store/state.ts'
 import { useApp, useCore, useNow } from '../store/react.ts'
 import { noticeIsSerious, noticeText } from '../text/notices.ts'
 import { t } from '../text/t.ts'
-import { dayHeading } from '../text/times.ts'
+import { dayHeading, dayOf } from '../text/times.ts'
 import { Beginning } from './Beginning.tsx'
 import { MessageRow } from './MessageRow.tsx'
 import { buildRows, estimateRow, type Row } from './rows.ts'
@@ -28,6 +28,8 @@ import { buildRows, estimateRow, type Row } from './rows.ts'
 const headRoom = 190
 const nearEnd = 48
 const loadAhead = 1_200
+/** How long the day stays in sight after scrolling. */
+const dayLingers = 1_200
 
 export function MessageList({ room, timeline }: { room: RoomSummary; timeline: Timeline }) {
   const core = useCore()
@@ -41,6 +43,7 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
   const group = room.kind === 'group'
   const [away, setAway] = useState(false)
   const [lit, setLit] = useState<string | null>(null)
+  const [scrolledTo, setScrolledTo] = useState<{ day: number; shown: boolean } | null>(null)
   const [tabStop, setTabStop] = useState<string | null>(null)
 
   const list = useVirtualizer({
@@ -62,6 +65,19 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
   // A row above the view that changes its size (a day heading moved away) must not move the view.
   list.shouldAdjustScrollPositionOnItemSizeChange = (item, _delta, instance) =>
     item.start < (instance.scrollOffset ?? 0)
+
+  /** The day of the topmost message, unless its own heading is in sight. */
+  const dayAtTop = (): number | null => {
+    const top = list.scrollOffset ?? 0
+    const first = list.getVirtualItems().find((item) => item.end > top + 40)
+    const row = first && rows[first.index]
+    if (!row || (row.day !== null && first.start > top - 24)) return null
+    return row.content.item.time
+  }
+  const topDay = useRef(dayAtTop)
+  useEffect(() => {
+    topDay.current = dayAtTop
+  })
 
   const reportPlace = useCallback((): void => {
     const element = scroller.current
@@ -100,9 +116,20 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
     if (!element) return
     // The composer grows and the window shrinks: what was at the end stays there.
     let wasAtEnd = true
+    let lingering: ReturnType<typeof setTimeout> | undefined
+    const hideDay = (): void => setScrolledTo((last) => last && { ...last, shown: false })
     const onScroll = (): void => {
       wasAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < nearEnd
       reportPlace()
+      // Where new messages arrive, the day goes without saying.
+      const time = wasAtEnd ? null : topDay.current()
+      if (time === null) hideDay()
+      else {
+        const day = dayOf(time)
+        setScrolledTo((last) => (last?.day === day && last.shown ? last : { day, shown: true }))
+      }
+      clearTimeout(lingering)
+      lingering = setTimeout(hideDay, dayLingers)
     }
     const sizes = new ResizeObserver(() => {
       width.current = element.clientWidth
@@ -114,6 +141,7 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
     window.addEventListener('focus', reportPlace)
     window.addEventListener('blur', reportPlace)
     return () => {
+      clearTimeout(lingering)
       sizes.disconnect()
       element.removeEventListener('scroll', onScroll)
       window.removeEventListener('focus', reportPlace)
@@ -169,6 +197,8 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
     unreadAt < 0
       ? 0
       : items.slice(unreadAt).filter((item) => item.kind === 'message' && !item.mine).length
+  const jumpLabel =
+    fresh > 0 ? t('conversation.jumpUnread', { count: fresh }) : t('conversation.jump')
   const canSend = (details?.can.send ?? true) && room.membership === 'join'
   const lastMessage = rows.findLast((row) => row.content.kind === 'message')?.key ?? null
   const stop = tabStop !== null && rows.some((row) => row.key === tabStop) ? tabStop : lastMessage
@@ -243,10 +273,25 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
           })}
         </div>
       </div>
+      {scrolledTo ? (
+        <div className="messages__day" data-shown={scrolledTo.shown} aria-hidden="true">
+          <span>{dayHeading(scrolledTo.day, now)}</span>
+        </div>
+      ) : null}
       {away ? (
-        <button type="button" className="jump" onClick={() => list.scrollToEnd()}>
-          <ArrowDown size={16} aria-hidden="true" />
-          {fresh > 0 ? t('conversation.jumpUnread', { count: fresh }) : t('conversation.jump')}
+        <button
+          type="button"
+          className="jump"
+          aria-label={jumpLabel}
+          data-tip={jumpLabel}
+          onClick={() => list.scrollToEnd()}
+        >
+          <ArrowDown size={19} aria-hidden="true" />
+          {fresh > 0 ? (
+            <span className="jump__count" aria-hidden="true">
+              {Math.min(fresh, 999)}
+            </span>
+          ) : null}
         </button>
       ) : null}
     </div>

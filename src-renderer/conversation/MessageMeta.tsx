@@ -29,16 +29,19 @@ export function MessageMeta({ item }: { item: MessageItem }) {
   const state = item.protection.state
   const warnings = item.warnings.map((warning) => t(`warning.${warning}`)).join(' ')
   return (
-    <span className="meta">
+    <span className="meta" dir="ltr">
       {warnings ? (
         <span role="img" className="meta__warning" aria-label={warnings} data-tip={warnings}>
           <TriangleAlert size={13} />
         </span>
       ) : null}
       {item.edited && !item.deleted ? <span>{t('message.edited')}</span> : null}
-      <span role="img" aria-label={protection} data-tip={protection} data-protection={state}>
-        {state === 'not_encrypted' ? <LockOpen size={12} /> : <LockKeyhole size={11} />}
-      </span>
+      {/* A message that can't be read says so in words; a deleted one has nothing left to protect. */}
+      {item.deleted || (state !== 'protected' && state !== 'not_encrypted') ? null : (
+        <span role="img" aria-label={protection} data-tip={protection} data-protection={state}>
+          {state === 'not_encrypted' ? <LockOpen size={12} /> : <LockKeyhole size={11} />}
+        </span>
+      )}
       <time dateTime={new Date(item.time).toISOString()} data-tip={fullTime(item.time)}>
         {clockTime(item.time)}
       </time>

@@ -1,4 +1,4 @@
-import { memo, useState, type KeyboardEvent } from 'react'
+import { memo, useState, type KeyboardEvent, type MouseEvent } from 'react'
 import type { MessageItem } from '../../src-shared/view-model/index.ts'
 import { Avatar } from '../design/Avatar.tsx'
 import { hueOf } from '../design/initials.ts'
@@ -37,6 +37,7 @@ export const MessageRow = memo(function MessageRow({
   const core = useCore()
   const [near, setNear] = useState(false)
   const [menuOpen, setMenuOpen] = useState(false)
+  const [reacting, setReacting] = useState(false)
   const opens = place === 'single' || place === 'first'
   const closes = place === 'single' || place === 'last'
   const theirsInGroup = group && !item.mine
@@ -62,6 +63,17 @@ export const MessageRow = memo(function MessageRow({
     event.preventDefault()
   }
 
+  /** The same menu by right click or menu key; selected text and links keep what they have. */
+  function onContextMenu(event: MouseEvent<HTMLDivElement>): void {
+    const { target } = event
+    const onBubble =
+      target === event.currentTarget || (target instanceof Element && target.closest('.bubble'))
+    if (!onBubble || !(window.getSelection()?.isCollapsed ?? true)) return
+    event.preventDefault()
+    setNear(true)
+    setMenuOpen(true)
+  }
+
   return (
     <div
       role="listitem"
@@ -76,6 +88,7 @@ export const MessageRow = memo(function MessageRow({
         time: clockTime(item.time),
       })}
       onKeyDown={onKey}
+      onContextMenu={onContextMenu}
       onPointerEnter={() => setNear(true)}
       onPointerLeave={() => setNear(false)}
       onFocus={() => setNear(true)}
@@ -100,13 +113,15 @@ export const MessageRow = memo(function MessageRow({
         ) : null}
         <div className="message__line">
           <Bubble item={item} place={place} onJump={onJump} />
-          {near || menuOpen ? (
+          {near || menuOpen || reacting ? (
             <MessageTools
               room={room}
               item={item}
               canSend={canSend}
               canDeleteOthers={canDeleteOthers}
-              onOpenChange={setMenuOpen}
+              menuOpen={menuOpen}
+              onMenuOpen={setMenuOpen}
+              onReacting={setReacting}
             />
           ) : null}
         </div>

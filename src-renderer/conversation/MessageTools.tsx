@@ -77,11 +77,14 @@ function ReactButton({
 function Entry({
   icon,
   label,
+  hotkey,
   danger = false,
   onSelect,
 }: {
   icon: ReactNode
   label: string
+  /** The key that does the same while the message has the focus. */
+  hotkey: string
   danger?: boolean
   onSelect: () => void
 }) {
@@ -93,6 +96,7 @@ function Entry({
     >
       {icon}
       {label}
+      <kbd aria-hidden="true">{hotkey}</kbd>
     </DropdownMenu.Item>
   )
 }
@@ -103,13 +107,17 @@ export function MessageTools({
   item,
   canSend,
   canDeleteOthers,
-  onOpenChange,
+  menuOpen,
+  onMenuOpen,
+  onReacting,
 }: {
   room: string
   item: MessageItem
   canSend: boolean
   canDeleteOthers: boolean
-  onOpenChange: (open: boolean) => void
+  menuOpen: boolean
+  onMenuOpen: (open: boolean) => void
+  onReacting: (open: boolean) => void
 }) {
   const core = useCore()
   const { envelope } = item
@@ -118,6 +126,11 @@ export function MessageTools({
   const usable = envelope !== null && !item.deleted && canSend
   const focusComposer = (): void =>
     document.querySelector<HTMLElement>('[data-focus="composer"]')?.focus()
+  const reply = (): void => {
+    if (envelope === null) return
+    core.composers.reply(room, envelope)
+    requestAnimationFrame(focusComposer)
+  }
   const edit = (): void => {
     if (envelope === null) return
     core.composers.startEditing(room, envelope, item.text)
@@ -128,20 +141,13 @@ export function MessageTools({
     <div className="tools" role="toolbar" aria-label={t('message.actions')}>
       {usable && readable ? (
         <>
-          <ReactButton room={room} item={item} envelope={envelope} onOpenChange={onOpenChange} />
-          <IconButton
-            size="small"
-            label={t('message.reply')}
-            onClick={() => {
-              core.composers.reply(room, envelope)
-              focusComposer()
-            }}
-          >
+          <ReactButton room={room} item={item} envelope={envelope} onOpenChange={onReacting} />
+          <IconButton size="small" label={t('message.reply')} keys={t('key.reply')} onClick={reply}>
             <Reply size={16} aria-hidden="true" />
           </IconButton>
         </>
       ) : null}
-      <DropdownMenu.Root modal={false} onOpenChange={onOpenChange}>
+      <DropdownMenu.Root modal={false} open={menuOpen} onOpenChange={onMenuOpen}>
         <DropdownMenu.Trigger asChild>
           <IconButton size="small" label={t('message.more')}>
             <Ellipsis size={16} aria-hidden="true" />
@@ -149,10 +155,19 @@ export function MessageTools({
         </DropdownMenu.Trigger>
         <DropdownMenu.Portal container={document.querySelector('main')}>
           <DropdownMenu.Content className="menu" align="end" sideOffset={6} collisionPadding={10}>
+            {usable && readable ? (
+              <Entry
+                icon={<Reply size={16} aria-hidden="true" />}
+                label={t('message.reply')}
+                hotkey={t('key.reply')}
+                onSelect={reply}
+              />
+            ) : null}
             {readable && !item.deleted ? (
               <Entry
                 icon={<Copy size={16} aria-hidden="true" />}
                 label={t('message.copy')}
+                hotkey={t('key.copy')}
                 onSelect={() => void core.copy(item.text, t('message.copied'))}
               />
             ) : null}
@@ -160,12 +175,14 @@ export function MessageTools({
               <Entry
                 icon={<Pencil size={16} aria-hidden="true" />}
                 label={t('message.edit')}
+                hotkey={t('key.edit')}
                 onSelect={edit}
               />
             ) : null}
             <Entry
               icon={<Info size={16} aria-hidden="true" />}
               label={t('message.details')}
+              hotkey={t('key.enter')}
               onSelect={() => core.showOverlay({ kind: 'message-details', room, key: item.key })}
             />
             {usable && (item.mine || canDeleteOthers) ? (
@@ -174,6 +191,7 @@ export function MessageTools({
                 <Entry
                   icon={<Trash2 size={16} aria-hidden="true" />}
                   label={t('message.delete')}
+                  hotkey={t('key.delete')}
                   danger
                   onSelect={() => core.showOverlay({ kind: 'delete-message', room, envelope })}
                 />

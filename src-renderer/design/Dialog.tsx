@@ -23,6 +23,8 @@ interface DialogProps {
   onClose?: () => void
   width?: number
   place?: 'centre' | 'top'
+  /** Nothing inside takes the focus: the body itself does, so that keys scroll it. */
+  still?: boolean
   /** Hides the heading, which still names the dialog. */
   bare?: boolean
   /** An interruption rather than something the user asked for. */
@@ -36,6 +38,7 @@ export function Dialog({
   onClose,
   width = 460,
   place = 'centre',
+  still = false,
   bare = false,
   alert = false,
   className = '',
@@ -100,7 +103,13 @@ export function Dialog({
           ) : null}
         </div>
       )}
-      {bare ? children : <div className="dialog__body">{children}</div>}
+      {bare ? (
+        children
+      ) : (
+        <div className="dialog__body" tabIndex={still ? 0 : undefined}>
+          {children}
+        </div>
+      )}
     </dialog>
   )
 }

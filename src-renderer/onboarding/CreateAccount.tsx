@@ -3,6 +3,7 @@ import { useState } from 'react'
 import type { IpcErrorCode } from '../../src-shared/ipc/index.ts'
 import { useCore } from '../store/react.ts'
 import { errorText } from '../text/errors.ts'
+import { t } from '../text/t.ts'
 import { ConfirmStep } from './ConfirmStep.tsx'
 import { emptyCreateForm, type CreateForm } from './create-form.ts'
 import { WhereStep } from './WhereStep.tsx'
@@ -28,16 +29,23 @@ export function CreateAccount({ onBack }: { onBack: () => void }) {
       setStep('you')
       return
     }
+    // Known already, and waiting for the code that it asks for.
+    if (form.server?.needsToken === true && form.token.trim() !== '') {
+      setStep('you')
+      return
+    }
     setBusy(true)
     const result = await core.call('account.checkServer', { server: form.serverText.trim() })
     setBusy(false)
     if (!result.ok) {
       setProblem({ code: result.error.code, text: errorText(result.error) })
-    } else if (result.value.registration !== 'open') {
-      setProblem({ code: 'not_allowed', text: result.value.registration })
+    } else if (result.value.registration === 'closed') {
+      setProblem({ code: 'not_allowed', text: t('create.where.closed') })
     } else {
-      change({ server: { url: result.value.url, serverName: result.value.serverName } })
-      setStep('you')
+      const { url, serverName, registration } = result.value
+      const needsToken = registration === 'token'
+      change({ server: { url, serverName, needsToken } })
+      if (!needsToken) setStep('you')
     }
   }
 
@@ -66,6 +74,7 @@ export function CreateAccount({ onBack }: { onBack: () => void }) {
       name: form.name,
       password: form.password,
       displayName: form.displayName.trim() || form.name,
+      registrationToken: form.server?.needsToken === true ? form.token.trim() : null,
       confirmation: form.confirmation.map((word) => word.trim().toLowerCase()),
     })
     setBusy(false)
@@ -75,6 +84,11 @@ export function CreateAccount({ onBack }: { onBack: () => void }) {
       return
     }
     const { code } = result.error
+    if (code === 'not_allowed' && form.server?.needsToken === true) {
+      setProblem({ code, text: t('create.where.token.wrong') })
+      setStep('where')
+      return
+    }
     setProblem({ code, text: errorText(result.error) })
     if (yours.includes(code)) setStep('you')
   }

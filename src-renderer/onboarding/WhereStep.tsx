@@ -18,19 +18,18 @@ export interface StepProps {
 
 export function WhereStep({ form, change, busy, problem, onBack, onNext }: StepProps) {
   const node = useApp((state) => state.app?.personalNode.state ?? 'none')
-  const error =
-    problem?.text === 'closed'
-      ? t('create.where.closed')
-      : problem?.text === 'token'
-        ? t('create.where.token')
-        : (problem?.text ?? null)
+  const asked = form.where === 'server' && form.server?.needsToken === true
+  const error = problem?.text ?? null
   const personalDetail =
     node === 'starting'
       ? t('create.where.personal.starting')
       : node === 'running'
         ? t('create.where.personal.detail')
         : t('create.where.personal.missing')
-  const ready = form.where === 'personal' ? node === 'running' : form.serverText.trim() !== ''
+  const ready =
+    form.where === 'personal'
+      ? node === 'running'
+      : form.serverText.trim() !== '' && (!asked || form.token.trim() !== '')
   return (
     <Frame
       title={t('create.where.title')}
@@ -68,9 +67,21 @@ export function WhereStep({ form, change, busy, problem, onBack, onNext }: StepP
             label={t('create.where.address')}
             placeholder={t('create.where.placeholder')}
             value={form.serverText}
-            onChange={(serverText) => change({ serverText })}
-            error={error}
+            onChange={(serverText) => change({ serverText, server: null, token: '' })}
+            error={asked ? null : error}
             inputMode="url"
+            dir="ltr"
+            autoFocus={!asked}
+          />
+        ) : null}
+        {asked ? (
+          <Field
+            label={t('create.where.token')}
+            hint={t('create.where.token.hint')}
+            value={form.token}
+            onChange={(token) => change({ token })}
+            error={error}
+            maxLength={256}
             dir="ltr"
             autoFocus
           />

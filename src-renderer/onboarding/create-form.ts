@@ -3,7 +3,9 @@ export interface CreateForm {
   where: 'personal' | 'server'
   serverText: string
   /** As confirmed by the server, once checked. */
-  server: { url: string; serverName: string } | null
+  server: { url: string; serverName: string; needsToken: boolean } | null
+  /** What the people who run the server gave out, where it asks for it. */
+  token: string
   displayName: string
   name: string
   password: string
@@ -15,6 +17,7 @@ export const emptyCreateForm: CreateForm = {
   where: 'personal',
   serverText: '',
   server: null,
+  token: '',
   displayName: '',
   name: '',
   password: '',

@@ -43,7 +43,16 @@ export function Palette() {
           />
           <kbd aria-hidden="true">{t('key.esc')}</kbd>
         </div>
-        <Command.List className="palette__list" label={t('palette.results')}>
+        {rooms.length + found.length === 0 ? (
+          <p className="palette__none" role="status">
+            {t('palette.none')}
+          </p>
+        ) : null}
+        <Command.List
+          className="palette__list"
+          label={t('palette.results')}
+          hidden={rooms.length + found.length === 0}
+        >
           {rooms.length > 0 ? (
             <Command.Group heading={t('palette.rooms')}>
               {rooms.map((room) => (
@@ -88,9 +97,6 @@ export function Palette() {
                 </Command.Item>
               ))}
             </Command.Group>
-          ) : null}
-          {rooms.length + found.length === 0 ? (
-            <p className="palette__none">{t('palette.none')}</p>
           ) : null}
         </Command.List>
       </Command>

@@ -1,7 +1,7 @@
 import { Ghost } from 'lucide-react'
-import { memo } from 'react'
+import { memo, useEffect } from 'react'
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
-import { useCore } from '../store/react.ts'
+import { useApp, useCore } from '../store/react.ts'
 import { t } from '../text/t.ts'
 import { listTime } from '../text/times.ts'
 import { previewText } from './preview.ts'
@@ -24,7 +24,20 @@ export const RoomRow = memo(function RoomRow({
       : room.unread > 0
         ? t('rooms.unread', { count: room.unread })
         : null
-  const preview = leaving ? t('rooms.leaving') : previewText(room)
+  const draft = useApp((state) => {
+    const written = state.composers[room.id]
+    return (written?.editing === null ? written.text : written?.aside) ?? ''
+  })
+  const drafted = room.hasDraft && !leaving
+  // What was begun stands in the row, so it is fetched once.
+  useEffect(() => {
+    if (drafted) void core.composers.load(room.id)
+  }, [core, drafted, room.id])
+  const preview = leaving
+    ? t('rooms.leaving')
+    : drafted && draft.trim() !== ''
+      ? draft.replace(/\s+/g, ' ')
+      : previewText(room)
   return (
     <li>
       <button
@@ -51,11 +64,11 @@ export const RoomRow = memo(function RoomRow({
             <span
               className="room-row__preview truncate"
               dir="auto"
-              data-quiet={leaving || (room.preview !== null && room.preview.kind !== 'text')}
+              data-quiet={
+                leaving || (!drafted && room.preview !== null && room.preview.kind !== 'text')
+              }
             >
-              {room.hasDraft && !leaving ? (
-                <span className="room-row__draft">{t('rooms.draft')} </span>
-              ) : null}
+              {drafted ? <span className="room-row__draft">{t('rooms.draft')}: </span> : null}
               {preview}
             </span>
             {counted ? (

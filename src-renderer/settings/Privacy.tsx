@@ -76,9 +76,7 @@ function AppLock() {
         </form>
       ) : (
         <div>
-          <Button look="quiet" onClick={() => setOpen(true)}>
-            {t('settings.lock.set')}
-          </Button>
+          <Button onClick={() => setOpen(true)}>{t('settings.lock.set')}</Button>
         </div>
       )}
     </section>

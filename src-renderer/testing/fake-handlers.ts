@@ -61,7 +61,11 @@ function accountHandlers(fake: FakeState): Pick<Handlers, AccountCall> {
     'account.prepare': () => ({ ticket: 'ticket', words: fakeWords, confirm: [2, 10, 19] }),
     'account.checkServer': ({ server }) => {
       if (!server.includes('.')) throw new FakeError('not_a_homeserver')
-      const registration = server.startsWith('closed') ? 'closed' : 'open'
+      const registration = server.startsWith('closed')
+        ? 'closed'
+        : server.startsWith('token')
+          ? 'token'
+          : 'open'
       return { url: `https://${server}`, serverName: server, registration }
     },
     'account.create': ({ name, displayName }) => {

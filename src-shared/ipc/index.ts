@@ -149,6 +149,8 @@ export const calls = {
       name: z.string().max(64),
       password: secretText,
       displayName: z.string().max(128),
+      /** What a server with `registration: 'token'` asks for; null elsewhere. */
+      registrationToken: z.string().min(1).max(256).nullable(),
       /** The words at the positions asked for in `account.prepare`, in that order. */
       confirmation: z.array(z.string().max(32)).length(3),
     }),

@@ -46,6 +46,8 @@ const accountSchema = z.object({
       genesis: signedEntrySchema.nullable(),
       /** Secret halves of the recovery key that the genesis names. */
       recovery: recoverySchema.nullable(),
+      /** Where the node takes accounts only with one. */
+      registrationToken: z.string().nullable().default(null),
     })
     .nullable(),
   /** The words shown last are not those of the genesis: the log has to be told. */

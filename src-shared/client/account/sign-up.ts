@@ -34,6 +34,8 @@ export interface NewAccount {
   readonly password: string
   readonly displayName: string
   readonly deviceName: string
+  /** From those who run the node, where it takes accounts only with one. */
+  readonly registrationToken?: string | null
 }
 
 export interface SignIn {
@@ -66,7 +68,12 @@ export async function beginRegistration(
     phase: 'registering',
     member: manifestEntryHash(crypto, genesis.entry),
     displayName: input.displayName,
-    attempt: { password: input.password, genesis, recovery },
+    attempt: {
+      password: input.password,
+      genesis,
+      recovery,
+      registrationToken: input.registrationToken ?? null,
+    },
   })
 }
 
@@ -75,7 +82,7 @@ export async function beginSignIn(base: Foundation, input: SignIn): Promise<Acco
   return begin(base, {
     ...blank(userId, input.serverName, input.deviceName, newDevice(base)),
     phase: 'signing_in',
-    attempt: { password: input.password, genesis: null, recovery: null },
+    attempt: { password: input.password, genesis: null, recovery: null, registrationToken: null },
   })
 }
 
@@ -160,6 +167,9 @@ async function request(
         device_name: account.deviceName,
         genesis,
         proof,
+        ...(attempt.registrationToken === null
+          ? {}
+          : { registration_token: attempt.registrationToken }),
       },
       cancel: base.life,
     }),

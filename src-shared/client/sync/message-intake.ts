@@ -138,7 +138,7 @@ export class MessageIntake {
     const read = reader.read(base, opened)
     const received = header.member !== me.member && opened.ok
     if (read.kind === 'item') return { ...item(read.item), received }
-    await timeline.relate(step, room, read.relation)
+    await reader.relate(step, room, read.relation)
     return { ...NOTHING, received }
   }
 

@@ -134,7 +134,7 @@ export class RoomIntake {
     const content = readContent(event, MESSAGE_TYPES.redaction)
     if (content === null) return
     const { member, ts } = event.header
-    await this.#parts.timeline.relate(step, room, {
+    await this.#parts.reader.relate(step, room, {
       kind: 'redaction',
       target: content.target,
       member,

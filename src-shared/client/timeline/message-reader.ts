@@ -89,13 +89,25 @@ export class MessageReader {
     const read = readContent({ ...waiting, protection: { state: 'protected' } }, opened)
     if (read.kind === 'relation') {
       await this.#timeline.remove(step, room, envelope)
-      await this.#timeline.relate(step, room, read.relation)
+      await this.relate(step, room, read.relation)
       return
     }
     // What was said about it while it waited stands.
     const text = waiting.edit !== null || waiting.deleted ? waiting.text : read.item.text
     const item = { ...read.item, text }
     await this.#timeline.update(step, room, envelope, () => item)
+    await this.#refreshPreview(step, room, item)
+  }
+
+  /** What an envelope says about an earlier message: in the timeline, and in the room's summary. */
+  async relate(step: Step, room: string, relation: StoredRelation): Promise<void> {
+    await this.#timeline.relate(step, room, relation)
+    if (relation.kind === 'reaction') return
+    const item = await this.#timeline.find(step, room, relation.target)
+    if (item !== null) await this.#refreshPreview(step, room, item)
+  }
+
+  async #refreshPreview(step: Step, room: string, item: StoredMessage): Promise<void> {
     const preview = await this.#preview(step, item, item.member === this.#ctx.me.member)
     await this.#rooms.update(step, room, (entry) =>
       entry.lastActivity === item.ts ? { ...entry, preview } : entry,

@@ -28,7 +28,7 @@ export const RoomRow = memo(function RoomRow({
     const written = state.composers[room.id]
     return (written?.editing === null ? written.text : written?.aside) ?? ''
   })
-  const drafted = room.hasDraft && !leaving
+  const drafted = room.hasDraft && !leaving && !open
   // What was begun stands in the row, so it is fetched once.
   useEffect(() => {
     if (drafted) void core.composers.load(room.id)

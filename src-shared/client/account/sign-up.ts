@@ -132,7 +132,12 @@ export async function renewSession(
   account: AccountRecord,
   password: string,
 ): Promise<AccountRecord> {
-  const session = await login(base, account, { password, genesis: null, recovery: null })
+  const session = await login(base, account, {
+    password,
+    genesis: null,
+    recovery: null,
+    registrationToken: null,
+  })
   if (session.member !== account.member || session.device !== account.device.id)
     throw new EngineError('not_a_homeserver')
   return base.db.step('account.session', async (step) => {
@@ -228,11 +233,11 @@ function continued(kept: AccountRecord | null, fresh: AccountRecord): AccountRec
   if (kept === null || kept.attempt === null || fresh.attempt === null) return fresh
   if (kept.userId !== fresh.userId || kept.phase !== fresh.phase) return fresh
   const { recovery: old } = kept.attempt
-  const { recovery: next, password } = fresh.attempt
+  const { recovery: next, password, registrationToken } = fresh.attempt
   const sameWords = old === null || next === null || old.ed25519 === next.ed25519
   return {
     ...kept,
-    attempt: { ...kept.attempt, password },
+    attempt: { ...kept.attempt, password, registrationToken },
     newRecovery: sameWords ? kept.newRecovery : { old, next },
   }
 }

@@ -17,10 +17,11 @@ export function nativeAead(node: NodeCrypto, cipher: 'aes-256-gcm' | 'chacha20-p
   // node's types tell GCM and ChaCha20-Poly1305 apart by literals; at run time both are one API.
   const name = cipher as 'aes-256-gcm'
   const options = { authTagLength: TAG_LENGTH }
+  // As a key object: bytes would first be found not to be one, by exceptions that cost more than the cipher.
   return {
     seal(key, nonce, plaintext, ad) {
       requireLengths(key, nonce)
-      const sealing = node.createCipheriv(name, key, nonce, options)
+      const sealing = node.createCipheriv(name, node.createSecretKey(key), nonce, options)
       sealing.setAAD(ad)
       const out = new Uint8Array(plaintext.length + TAG_LENGTH)
       out.set(sealing.update(plaintext))
@@ -32,7 +33,7 @@ export function nativeAead(node: NodeCrypto, cipher: 'aes-256-gcm' | 'chacha20-p
       requireLengths(key, nonce)
       const end = sealed.length - TAG_LENGTH
       if (end < 0) return null
-      const opening = node.createDecipheriv(name, key, nonce, options)
+      const opening = node.createDecipheriv(name, node.createSecretKey(key), nonce, options)
       opening.setAAD(ad)
       opening.setAuthTag(sealed.subarray(end))
       const out = Uint8Array.from(opening.update(sealed.subarray(0, end)))

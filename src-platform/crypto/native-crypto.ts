@@ -2,15 +2,16 @@
  * The Crypto port over node:crypto (Encoding §1 says what must hold). It proves itself with known
  * answers when it is made; a primitive that this runtime lacks or gets wrong runs on @noble instead.
  *
- * Not everything native is faster: node:crypto's HMAC and HKDF cost more per call than @noble's on the
- * short inputs of a key schedule, so those, XChaCha20 and ML-KEM stay with @noble by choice.
+ * XChaCha20 is not in node:crypto, and its ML-KEM can't encapsulate from given randomness: these stay
+ * with @noble by choice.
  */
 import * as nodeCrypto from 'node:crypto'
 import { createNobleCrypto, requireSelfTest, selfTest } from '../../src-shared/protocol/index.ts'
 import type { Crypto, CryptoPrimitive } from '../../src-shared/protocol/index.ts'
 import { nativeAead } from './native-aead.ts'
 import { nativeCurves } from './native-curves.ts'
-import { plain } from './node-crypto.ts'
+import { nativeHashes } from './native-hash.ts'
+import { nativeKem } from './native-kem.ts'
 import type { NodeCrypto } from './node-crypto.ts'
 
 export interface NativeCrypto extends Crypto {
@@ -18,25 +19,17 @@ export interface NativeCrypto extends Crypto {
   readonly fallbacks: readonly CryptoPrimitive[]
 }
 
-/** Below this many bytes @noble hashes faster than a call into OpenSSL takes. */
-const NATIVE_HASH_FROM = 512
-
 /** Throws `CryptoError('self_test_failed')` where not even @noble gives the known answers. */
 export function createNativeCrypto(node: NodeCrypto = nodeCrypto): NativeCrypto {
   const noble = createNobleCrypto()
+  const hashes = nativeHashes(node)
   const chacha20Poly1305 = nativeAead(node, 'chacha20-poly1305')
   const aes256Gcm = nativeAead(node, 'aes-256-gcm')
   const native: Crypto = {
     ...noble,
-    sha256: (data) =>
-      data.length < NATIVE_HASH_FROM
-        ? noble.sha256(data)
-        : plain(node.createHash('sha256').update(data).digest()),
-    sha256Stream() {
-      const hash = node.createHash('sha256')
-      return { update: (data) => void hash.update(data), digest: () => plain(hash.copy().digest()) }
-    },
-    ...nativeCurves(node, noble),
+    ...hashes,
+    ...nativeCurves(node, hashes.hmacSha256, noble),
+    ...nativeKem(node, hashes.hmacSha256),
     chacha20Poly1305Seal: chacha20Poly1305.seal,
     chacha20Poly1305Open: chacha20Poly1305.open,
     aes256GcmSeal: aes256Gcm.seal,

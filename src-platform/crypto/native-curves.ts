@@ -12,22 +12,13 @@ import {
 } from '../../src-shared/protocol/index.ts'
 import type { Crypto } from '../../src-shared/protocol/index.ts'
 import { KeyCache } from './key-cache.ts'
-import { plain } from './node-crypto.ts'
+import { keyImport } from './key-import.ts'
+import type { Curve } from './key-import.ts'
+import { latin1, plain } from './node-crypto.ts'
 import type { NodeCrypto } from './node-crypto.ts'
 
 const SECRET_KEYS_KEPT = 512
 const PUBLIC_KEYS_KEPT = 2048
-
-type Curve = 'ed25519' | 'x25519'
-/** RFC 8410: the DER of a key, up to the key's own 32 bytes. */
-const PKCS8_PREFIX: Readonly<Record<Curve, Uint8Array>> = {
-  ed25519: Buffer.from('302e020100300506032b657004220420', 'hex'),
-  x25519: Buffer.from('302e020100300506032b656e04220420', 'hex'),
-}
-const SPKI_PREFIX: Readonly<Record<Curve, Uint8Array>> = {
-  ed25519: Buffer.from('302a300506032b6570032100', 'hex'),
-  x25519: Buffer.from('302a300506032b656e032100', 'hex'),
-}
 
 interface SecretKey {
   readonly key: KeyObject
@@ -44,8 +35,13 @@ type Curves = Pick<
   | 'x25519'
 >
 
-/** `noble` answers what node:crypto can't: whether a point is torsion-free. */
-export function nativeCurves(node: NodeCrypto, noble: Crypto): Curves {
+/** `hmacSha256` names secrets in the cache; `noble` answers what node:crypto can't: torsion. */
+export function nativeCurves(
+  node: NodeCrypto,
+  hmacSha256: Crypto['hmacSha256'],
+  noble: Crypto,
+): Curves {
+  const keys = keyImport(node)
   const cacheKey = node.randomBytes(32)
   const secrets = new KeyCache<SecretKey>(SECRET_KEYS_KEPT)
   const publics = new KeyCache<KeyObject>(PUBLIC_KEYS_KEPT)
@@ -53,21 +49,14 @@ export function nativeCurves(node: NodeCrypto, noble: Crypto): Curves {
 
   function secretKey(curve: Curve, secret: Uint8Array): SecretKey {
     requireLength(secret, 32)
-    const name = curve + latin1(noble.hmacSha256(cacheKey, secret))
-    return secrets.get(name, () => {
-      const der = Buffer.concat([PKCS8_PREFIX[curve], secret])
-      const key = node.createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-      der.fill(0)
-      const { x } = node.createPublicKey(key).export({ format: 'jwk' })
-      return { key, publicKey: plain(Buffer.from(x ?? '', 'base64url')) }
+    return secrets.get(curve + latin1(hmacSha256(cacheKey, secret)), () => {
+      const key = keys.secretKey(curve, secret)
+      return { key, publicKey: keys.publicBytes(key) }
     })
   }
 
   function publicKey(curve: Curve, bytes: Uint8Array): KeyObject {
-    return publics.get(curve + latin1(bytes), () => {
-      const der = Buffer.concat([SPKI_PREFIX[curve], bytes])
-      return node.createPublicKey({ key: der, format: 'der', type: 'spki' })
-    })
+    return publics.get(curve + latin1(bytes), () => keys.publicKey(curve, bytes))
   }
 
   return {
@@ -102,8 +91,4 @@ export function nativeCurves(node: NodeCrypto, noble: Crypto): Curves {
       return shared
     },
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }

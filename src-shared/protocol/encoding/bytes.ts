@@ -26,8 +26,14 @@ export function fromUtf8(bytes: Uint8Array): string {
   while (bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf) start += 3
   const text = '\ufeff'.repeat(start / 3) + bytesToUtf8(bytes.subarray(start))
   // The decoder replaces malformed sequences instead of refusing them; encoding again shows it.
-  if (!bytesEqual(utf8ToBytes(text), bytes)) throw new EncodingError('bad_utf8')
+  if (!isAscii(bytes) && !bytesEqual(utf8ToBytes(text), bytes)) throw new EncodingError('bad_utf8')
   return text
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  let all = 0
+  for (let index = 0; index < bytes.length; index++) all |= bytes[index] ?? 0
+  return all < 0x80
 }
 
 /** Lower-case hex. */
@@ -43,20 +49,32 @@ export function fromHex(text: string): Uint8Array {
 
 /** Unpadded base64url (RFC 4648 §5). */
 export function toBase64Url(bytes: Uint8Array): string {
-  const out = new Uint8Array(Math.ceil((bytes.length * 4) / 3))
+  const { length } = bytes
+  const out = new Uint8Array(Math.ceil((length * 4) / 3))
+  const letter = (value: number): number => ALPHABET[value & 63] ?? INVALID
+  let read = 0
   let written = 0
-  let buffer = 0
-  let bits = 0
-  for (const byte of bytes) {
-    buffer = ((buffer << 8) | byte) & 0xffff
-    bits += 8
-    while (bits >= 6) {
-      bits -= 6
-      out[written++] = ALPHABET[(buffer >> bits) & 63] ?? INVALID
-    }
+  for (; read + 2 < length; read += 3) {
+    const group =
+      ((bytes[read] ?? 0) << 16) | ((bytes[read + 1] ?? 0) << 8) | (bytes[read + 2] ?? 0)
+    out[written] = letter(group >> 18)
+    out[written + 1] = letter(group >> 12)
+    out[written + 2] = letter(group >> 6)
+    out[written + 3] = letter(group)
+    written += 4
   }
-  if (bits > 0) out[written] = ALPHABET[(buffer << (6 - bits)) & 63] ?? INVALID
-  return bytesToUtf8(out)
+  // One or two bytes are left; what lies beyond the end reads as zero and is not written.
+  const rest = ((bytes[read] ?? 0) << 16) | ((bytes[read + 1] ?? 0) << 8)
+  for (let shift = 18; written < out.length; shift -= 6) out[written++] = letter(rest >> shift)
+  return latin1Text(out)
+}
+
+/** `apply` takes so many arguments on every engine. */
+const MAX_ARGUMENTS = 4096
+
+function latin1Text(codes: Uint8Array): string {
+  if (codes.length > MAX_ARGUMENTS) return bytesToUtf8(codes)
+  return String.fromCharCode.apply(null, codes as unknown as number[])
 }
 
 /**
@@ -64,23 +82,37 @@ export function toBase64Url(bytes: Uint8Array): string {
  * length or trailing bits that are not zero.
  */
 export function fromBase64Url(text: string): Uint8Array {
-  if (text.length % 4 === 1) throw new EncodingError('bad_base64url')
-  const out = new Uint8Array(Math.floor((text.length * 3) / 4))
-  let written = 0
-  let buffer = 0
-  let bits = 0
-  for (let index = 0; index < text.length; index++) {
+  const { length } = text
+  if (length % 4 === 1) throw new EncodingError('bad_base64url')
+  const out = new Uint8Array(Math.floor((length * 3) / 4))
+  // Sextets are below 64, so any bit above says that a character was not one.
+  let seen = 0
+  const sextet = (index: number): number => {
     const code = text.charCodeAt(index)
     const value = code < 256 ? (SEXTETS[code] ?? INVALID) : INVALID
-    if (value === INVALID) throw new EncodingError('bad_base64url')
-    buffer = ((buffer << 6) | value) & 0xffff
-    bits += 6
-    if (bits >= 8) {
-      bits -= 8
-      out[written++] = (buffer >> bits) & 0xff
-    }
+    seen |= value
+    return value
   }
-  if ((buffer & ((1 << bits) - 1)) !== 0) throw new EncodingError('bad_base64url')
+  let read = 0
+  let written = 0
+  for (; read + 3 < length; read += 4) {
+    const group =
+      (sextet(read) << 18) | (sextet(read + 1) << 12) | (sextet(read + 2) << 6) | sextet(read + 3)
+    out[written] = group >> 16
+    out[written + 1] = group >> 8
+    out[written + 2] = group
+    written += 3
+  }
+  if (read < length) {
+    const third = read + 2 < length ? sextet(read + 2) : 0
+    const group = (sextet(read) << 18) | (sextet(read + 1) << 12) | (third << 6)
+    out[written] = group >> 16
+    if (read + 2 < length) out[written + 1] = group >> 8
+    // Bits that no byte takes up would make two spellings of one value.
+    if ((read + 2 < length ? group & 0xff : group & 0xffff) !== 0)
+      throw new EncodingError('bad_base64url')
+  }
+  if (seen >= 64) throw new EncodingError('bad_base64url')
   return out
 }
 

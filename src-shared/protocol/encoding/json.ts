@@ -63,12 +63,14 @@ function writeObject(value: object, depth: number): string {
     throw new EncodingError('not_json')
   if (Object.getOwnPropertySymbols(value).length > 0) throw new EncodingError('not_json')
   // Array.prototype.sort compares UTF-16 code units: the order RFC 8785 §3.2.3 asks for.
-  const entries = new Map<string, unknown>(Object.entries(value))
-  const members = [...entries.keys()].sort().map((key) => {
+  const keys = Object.keys(value).sort()
+  let out = '{'
+  for (const key of keys) {
     if (key === '__proto__') throw new EncodingError('forbidden_key')
-    return `${quote(key)}:${write(entries.get(key), depth)}`
-  })
-  return `{${members.join(',')}}`
+    const member: unknown = (value as Readonly<Record<string, unknown>>)[key]
+    out += `${out === '{' ? '' : ','}${quote(key)}:${write(member, depth)}`
+  }
+  return `${out}}`
 }
 
 function quote(text: string): string {

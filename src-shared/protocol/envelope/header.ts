@@ -119,7 +119,12 @@ function hasWholeState(header: EnvelopeHeader): boolean {
 
 /** 43 characters. `header` is what arrived, not a schema's output. */
 export function envelopeId(crypto: Crypto, header: EnvelopeHeader | JsonObject): string {
-  return toBase64Url(labelledHash(crypto, LABELS.envelope, headerBytes(header)))
+  return envelopeIdOf(crypto, headerBytes(header))
+}
+
+/** As `envelopeId`, of a header's canonical bytes. */
+export function envelopeIdOf(crypto: Crypto, bytes: Uint8Array): string {
+  return toBase64Url(labelledHash(crypto, LABELS.envelope, bytes))
 }
 
 export function bodyHash(crypto: Crypto, body: Uint8Array): string {

@@ -19,7 +19,7 @@ import {
   bodyHash,
   ENVELOPE_SUITE,
   envelopeHeaderSchema,
-  envelopeId,
+  envelopeIdOf,
   headerBytes,
   MAX_ENVELOPE_SIZE,
 } from './header.ts'
@@ -43,16 +43,31 @@ export type ReadHeader =
 
 export function readHeader(crypto: Crypto, arrived: ArrivedHeader): ReadHeader {
   try {
-    const bytes = arrived instanceof Uint8Array ? arrived : headerBytes(arrived)
-    if (bytes.length > MAX_ENVELOPE_SIZE) return { ok: false, code: 'too_large' }
-    const value = parseJsonObject(bytes, { maxBytes: MAX_ENVELOPE_SIZE, canonical: true })
-    const parsed = envelopeHeaderSchema.safeParse(value)
+    const read = arrived instanceof Uint8Array ? fromBytes(arrived) : fromValue(arrived)
+    if (read === null) return { ok: false, code: 'too_large' }
+    const parsed = envelopeHeaderSchema.safeParse(read.value)
     if (!parsed.success) return { ok: false, code: 'bad_header' }
-    return { ok: true, id: envelopeId(crypto, value), header: parsed.data, bytes }
+    const { bytes } = read
+    return { ok: true, id: envelopeIdOf(crypto, bytes), header: parsed.data, bytes }
   } catch (error) {
     if (error instanceof EncodingError) return { ok: false, code: 'bad_header' }
     throw error
   }
+}
+
+type Read = { readonly value: EnvelopeHeader | JsonObject; readonly bytes: Uint8Array }
+
+/** `null` where it is too large. */
+function fromBytes(bytes: Uint8Array): Read | null {
+  if (bytes.length > MAX_ENVELOPE_SIZE) return null
+  const value = parseJsonObject(bytes, { maxBytes: MAX_ENVELOPE_SIZE, canonical: true })
+  return { value, bytes }
+}
+
+/** Writing the canonical form refuses everything that parsing it would. */
+function fromValue(value: EnvelopeHeader | JsonObject): Read | null {
+  const bytes = headerBytes(value)
+  return bytes.length > MAX_ENVELOPE_SIZE ? null : { value, bytes }
 }
 
 export type VerifyResult =

@@ -21,7 +21,7 @@ import {
   bodyHash,
   ENVELOPE_SUITE,
   envelopeHeaderSchema,
-  envelopeId,
+  envelopeIdOf,
   headerBytes,
   MAX_ENVELOPE_SIZE,
 } from './header.ts'
@@ -169,7 +169,7 @@ function finish(crypto: Crypto, unbound: UnboundHeader, body: Uint8Array): SealR
   if (!envelopeHeaderSchema.safeParse(header).success) return { ok: false, code: 'bad_header' }
   const bytes = headerBytes(header)
   if (bytes.length + body.length > MAX_ENVELOPE_SIZE) return { ok: false, code: 'too_large' }
-  return { ok: true, sealed: { id: envelopeId(crypto, header), header, bytes, body } }
+  return { ok: true, sealed: { id: envelopeIdOf(crypto, bytes), header, bytes, body } }
 }
 
 function signHeader(crypto: Crypto, local: LocalDevice, bytes: Uint8Array): string {

@@ -1,0 +1,129 @@
+/**
+ * All contests in one run: the table as Markdown, and what the peers do that we don't. The command is
+ * `npm run bench` (scripts/bench.ts), which sees to it that the peers are installed.
+ */
+import { createRequire } from 'node:module'
+import { cpus } from 'node:os'
+import { compete } from './contest.ts'
+import type { Contest, Contestant, Outcome } from './contest.ts'
+import * as eccp from './eccp.ts'
+import { LibsignalContestants } from './libsignal.ts'
+import { MatrixContestants } from './matrix.ts'
+
+const require = createRequire(import.meta.url)
+
+/** Resolved at run time: the peers are no part of the program, and mostly not installed. */
+async function peer(name: string): Promise<{ library: unknown; version: string }> {
+  const folder = `./node_modules/${name}/package.json`
+  const { version } = require(folder) as { version: string }
+  const library: unknown = await import(name)
+  return { library, version }
+}
+
+/** Enough for a median that the noise of an ordinary machine does not move much. */
+const ROUNDS = 41
+const DEVICES = 64
+const ENCRYPTS = 28
+
+async function contests(): Promise<readonly Contest[]> {
+  const libsignal = await peer('@signalapp/libsignal-client')
+  const signal = new LibsignalContestants(libsignal.library, libsignal.version)
+  const wasm = await peer('@matrix-org/matrix-sdk-crypto-wasm')
+  const matrix = await MatrixContestants.load(wasm.library, wasm.version)
+  const than = (contestant: Contestant, aim: number | null = null) => ({ contestant, aim })
+  return [
+    {
+      work: 'Encrypt in a session',
+      times: 50,
+      ours: eccp.sessionEncrypt(),
+      peers: [than(await signal.sessionEncrypt(), 3), than(await matrix.olmEncrypt())],
+    },
+    {
+      work: 'Decrypt in a chain',
+      times: 50,
+      ours: eccp.sessionDecrypt(),
+      peers: [than(await signal.sessionDecrypt(), 3), than(await matrix.olmDecrypt())],
+    },
+    {
+      work: 'Ping-pong, a message and its reading',
+      times: 20,
+      ours: eccp.pingPong(),
+      peers: [than(await signal.pingPong(), 2)],
+    },
+    {
+      work: 'Hybrid setup with the first message, both ends',
+      times: 5,
+      ours: eccp.setup(),
+      peers: [than(signal.setup(), 3)],
+    },
+    {
+      work: 'Group message, encrypt (`chain`, sender key, Megolm)',
+      times: 50,
+      ours: eccp.chainEncrypt(),
+      peers: [than(signal.senderKeyEncrypt()), than(await matrix.megolmEncrypt())],
+    },
+    {
+      work: 'Group message, decrypt (`chain`, sender key, Megolm)',
+      times: 50,
+      ours: eccp.chainDecrypt(),
+      peers: [than(signal.senderKeyDecrypt()), than(await matrix.megolmDecrypt(), 5)],
+    },
+    {
+      work: `One message for ${String(DEVICES)} devices, against ${String(ENCRYPTS)} encrypts`,
+      times: 1,
+      ours: eccp.fanOut(DEVICES),
+      peers: [than(await signal.fanOut(ENCRYPTS), 1)],
+    },
+  ]
+}
+
+const NOTES = `Every time is for doing the work once with the same 256-byte payload, the median of ${String(ROUNDS)} rounds in which all contestants take turns; "processor" counts what the process used and does not see what else the machine did. Ratios are medians of the peer's time by ours in the same round. Every message is read and compared. All keep their state in memory and serialize it after every step.
+
+What the peers do that ECCP does not: libsignal-client mixes a post-quantum ratchet (SPQR) into every session, so that a session heals against a quantum computer too, while ECCP is hybrid in the handshake only; its setup uses ML-KEM-1024, ours ML-KEM-768; its stores are asynchronous. matrix-sdk-crypto-wasm runs in WebAssembly and offers Olm and Megolm only through a machine that also looks up devices and their trust; Olm is not post-quantum at all.
+
+What ECCP does that the peers do not: every message of a room commits to its content key, and its text is padded; the device's signature covers header and body; a state is checked against a schema when it is read, a message when it arrives.`
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+
+function line({ work, peer: name, ours, theirs, ratio, aim }: Outcome): string {
+  const verdict =
+    aim === null ? '' : `${String(aim)}×, ${ratio.processor >= aim ? 'met' : 'not met'}`
+  return row([
+    work,
+    name,
+    ours.processor.toFixed(0),
+    theirs.processor.toFixed(0),
+    `${ratio.processor.toFixed(1)}×`,
+    `${ratio.clock.toFixed(1)}×`,
+    verdict,
+  ])
+}
+
+/** Prints as it goes; `rounds` for a quick look. */
+export async function runBench(
+  print: (line: string) => void,
+  rounds: number = ROUNDS,
+): Promise<void> {
+  const [cpu] = cpus()
+  print(
+    `Node ${process.versions.node}, ${process.platform}-${process.arch}, ${String(cpus().length)} × ${cpu?.model ?? 'unknown'}`,
+  )
+  print('')
+  const head = [
+    'Work',
+    'Peer',
+    'ECCP, µs of processor',
+    'Peer, µs of processor',
+    'Ratio',
+    'Ratio by the clock',
+    'Aim',
+  ]
+  print(row(head))
+  print(row(['---', '---', '--:', '--:', '--:', '--:', '---']))
+  for (const contest of await contests())
+    for (const outcome of await compete(contest, rounds)) print(line(outcome))
+  print('')
+  print(NOTES)
+}

@@ -1,0 +1,46 @@
+/**
+ * `npm run bench`: measures the protocol against its peers and prints the table. The peers have a
+ * package of their own in bench/; neither start nor test ever installs them.
+ *
+ * usage: npm run bench [-- --rounds N]
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { runBench } from '../bench/run.ts'
+import { root } from './setup/paths.ts'
+import { run } from './setup/run.ts'
+
+const folder = join(root, 'bench')
+
+async function peersAreThere(): Promise<boolean> {
+  const stamp = join(folder, 'node_modules', '.installed')
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(folder, 'package-lock.json')))
+    .digest('hex')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return true
+  console.log('Installing the peers (some 160 MB, only for this benchmark) …')
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  const npm = process.env['npm_execpath']
+  const result =
+    npm?.endsWith('.js') === true
+      ? await run(process.execPath, [npm, ...args], { cwd: folder })
+      : await run('npm', args, { cwd: folder })
+  if (result.code === 0) writeFileSync(stamp, wanted)
+  return result.code === 0
+}
+
+const { values } = parseArgs({ options: { rounds: { type: 'string' } } })
+const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
+if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
+  console.error('usage: npm run bench [-- --rounds N]')
+  process.exit(2)
+}
+if (!(await peersAreThere())) {
+  console.error('The peers could not be installed: is the npm registry reachable?')
+  process.exit(1)
+}
+await runBench((text) => {
+  console.log(text)
+}, rounds)

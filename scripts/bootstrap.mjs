@@ -108,7 +108,14 @@ const child = spawn(
   {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, PATH: `${bin}${separator}${process.env.PATH ?? ''}` },
+    env: {
+      ...process.env,
+      PATH: `${bin}${separator}${process.env.PATH ?? ''}`,
+      // Types are stripped and code compiled once, not at every start.
+      ...(command === 'start' && {
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, '.cache', 'compile'),
+      }),
+    },
   },
 )
 // Ctrl+C reaches the script too, which may have something to finish or to fall back to.

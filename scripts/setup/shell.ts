@@ -2,7 +2,6 @@
  * Which shell runs the desktop app: real Electron where its binary is at hand or can be fetched, else
  * the development host on an installed Chromium. Knows how to get either; knows nothing of the app.
  */
-import { downloadArtifact } from '@electron/get'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -81,6 +80,8 @@ async function fetchElectron(electronFolder: string): Promise<string | null> {
       readFileSync(join(electronFolder, 'checksums.json'), 'utf8'),
     ) as Record<string, string>
     let shown = -1
+    // Only here: the library takes longer to load than all else an ordinary start does.
+    const { downloadArtifact } = await import('@electron/get')
     await downloadArtifact({
       version,
       artifactName: 'electron',

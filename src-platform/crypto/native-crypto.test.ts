@@ -38,6 +38,47 @@ describe('the native adapter', () => {
     expect(selfTest(crypto)).toEqual([])
   })
 
+  it('imports keys as DER where the runtime does not know raw ones', () => {
+    const refusing =
+      <T>(made: (input: { format?: string }) => T) =>
+      (input: { format?: string }): T => {
+        if (input.format?.startsWith('raw-') === true) throw new Error('Unknown format')
+        return made(input)
+      }
+    const { createPrivateKey, createPublicKey } = nodeCrypto
+    const older: NodeCrypto = {
+      ...nodeCrypto,
+      createPrivateKey: refusing(createPrivateKey as never) as NodeCrypto['createPrivateKey'],
+      createPublicKey: refusing(createPublicKey as never) as NodeCrypto['createPublicKey'],
+    }
+    const crypto = createNativeCrypto(older)
+    expect(crypto.fallbacks).toEqual([])
+    const secret = bytes(32, 5)
+    const key = crypto.x25519PublicKey(secret)
+    expect(toHex(key)).toBe(toHex(native.x25519PublicKey(secret)))
+    expect(toHex(crypto.x25519(bytes(32, 6), key))).toBe(toHex(native.x25519(bytes(32, 6), key)))
+  })
+
+  it('agrees with @noble on HMAC and HKDF around the block size', () => {
+    for (const length of [0, 1, 32, 63, 64, 65, 200]) {
+      const key = bytes(length, 2)
+      const data = bytes(200 - length, 3)
+      expect(toHex(native.hmacSha256(key, data))).toBe(toHex(noble.hmacSha256(key, data)))
+      for (const output of [0, 1, 31, 32, 33, 44, 64, 100])
+        expect(toHex(native.hkdfSha256(data, key, data, output))).toBe(
+          toHex(noble.hkdfSha256(data, key, data, output)),
+        )
+    }
+  })
+
+  it('refuses a KEM key that does not carry the hash of its public part', () => {
+    const { publicKey, secretKey } = native.mlKem768KeyPair(bytes(64, 1))
+    const { ciphertext } = native.mlKem768Encapsulate(publicKey, bytes(32, 1))
+    const at = secretKey.length - 40
+    secretKey[at] = (secretKey[at] ?? 0) ^ 1
+    expect(() => native.mlKem768Decapsulate(secretKey, ciphertext)).toThrow('bad_key')
+  })
+
   it('falls back for an Ed25519 that accepts a torsion component in R', () => {
     const cofactored: NodeCrypto = {
       ...nodeCrypto,
@@ -49,7 +90,7 @@ describe('the native adapter', () => {
     expect(selfTest(crypto)).toEqual([])
   })
 
-  it('agrees with @noble at every length around the switch to native hashing', () => {
+  it('agrees with @noble at every length around the block size', () => {
     for (const length of [0, 1, 63, 64, 511, 512, 513, 5000]) {
       const data = bytes(length, 1)
       expect(toHex(native.sha256(data))).toBe(toHex(noble.sha256(data)))

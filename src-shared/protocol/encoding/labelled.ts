@@ -3,12 +3,22 @@ import type { Crypto } from '../crypto.ts'
 import { concatBytes, toUtf8 } from './bytes.ts'
 import type { Label } from './labels.ts'
 
+const prefixes = new Map<Label, Uint8Array>()
+
+/** utf8(label) ‖ 0x00; never handed out. */
+function prefixOf(label: Label): Uint8Array {
+  let prefix = prefixes.get(label)
+  if (prefix === undefined)
+    prefixes.set(label, (prefix = concatBytes(toUtf8(label), new Uint8Array(1))))
+  return prefix
+}
+
 /**
  * utf8(label) ‖ 0x00 ‖ parts. At most one part may be of variable length, or two different lists of
  * parts could read as the same bytes.
  */
 export function labelled(label: Label, ...parts: readonly Uint8Array[]): Uint8Array {
-  return concatBytes(toUtf8(label), new Uint8Array(1), ...parts)
+  return concatBytes(prefixOf(label), ...parts)
 }
 
 /** SHA-256 over the labelled bytes; 32 bytes. */

@@ -295,6 +295,26 @@ describe('a running account', () => {
     expect(bench.notifications).toHaveLength(2)
   })
 
+  it('tells of a full disk while it is full, and no longer', async () => {
+    const { account, ports } = bench.lastEngine
+    const told = async (): Promise<unknown> => {
+      const result = await bench.call('account.alerts', { account })
+      return result.ok
+        ? (result.value as { alert: { what: string } }[]).map((a) => a.alert.what)
+        : 0
+    }
+    const commit = (id: string) => ports.store.commit({ id, puts: [], deletes: [] })
+    bench.isFull = true
+    await expect(commit('one')).rejects.toMatchObject({ code: 'full' })
+    expect(await told()).toEqual(['storage_full'])
+    bench.isFull = false
+    await commit('two')
+    // What the engine kept of it comes too late.
+    const alert = { what: 'storage_full' } as const
+    bench.lastEngine.kept = [{ id: 'storage_full', tier: 1, room: null, time: 1, alert }]
+    expect(await told()).toEqual([])
+  })
+
   it('ends only when the window has saved what was typed last', async () => {
     bench.hasWindow = true
     const stopped = bench.core.stop()

@@ -63,10 +63,14 @@ export class AccountHost {
 
   alerts(): Alert[] {
     const own = [...this.#own.values()]
-    // The engine tells of a full disk too, once it can write again.
+    // The engine can keep its word of a full disk only once there is room again; main's own says it
+    // for exactly as long as it is true.
     const others = this.engine
       .alerts()
-      .filter(({ alert }) => !own.some((mine) => mine.alert.what === alert.what))
+      .filter(
+        ({ alert }) =>
+          alert.what !== 'storage_full' && !own.some((mine) => mine.alert.what === alert.what),
+      )
     return [...own, ...others]
   }
 

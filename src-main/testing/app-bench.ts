@@ -8,7 +8,7 @@ import { createSystemRandom } from '../../src-platform/system-random.ts'
 import { EngineError } from '../../src-shared/client/index.ts'
 import type { CallInput, CallName, CallResult } from '../../src-shared/ipc/index.ts'
 import { createNobleCrypto } from '../../src-shared/protocol/index.ts'
-import type { AccountView } from '../../src-shared/view-model/index.ts'
+import type { AccountView, Alert } from '../../src-shared/view-model/index.ts'
 import { AppCore } from '../app-core.ts'
 import type { Shell } from '../app-core.ts'
 import type { Engine, EngineChange, EngineFactory, EnginePorts } from '../engine-port.ts'
@@ -73,7 +73,8 @@ class TinyEngine {
         : { state: 'signed_out', reason: this.signedOut },
     queuedMessages: 0,
   })
-  alerts = () => []
+  kept: Alert[] = []
+  alerts = () => this.kept
   roomList = () => []
   watch = (): void => {}
   retryNow = (): void => {}
@@ -100,6 +101,8 @@ export class AppBench {
   keychain: KeychainState = 'none'
   focused = false
   hasWindow = false
+  /** Whether disks have no room for another commit. */
+  isFull = false
   /** What the next account that is made fails with. */
   failNext: EngineError | null = null
   core: AppCore
@@ -208,7 +211,11 @@ export class AppBench {
         let listener: (message: unknown) => void = () => {}
         const take = serveRecords(records, (reply) => listener(reply))
         return {
-          post: (message: VaultRequest) => take(message),
+          post: (message: VaultRequest) => {
+            if (this.isFull && message.op === 'apply')
+              listener({ n: message.n, ok: false, failure: 'full' })
+            else take(message)
+          },
           onMessage(given) {
             listener = given
             queueMicrotask(() => given(vaultReady))

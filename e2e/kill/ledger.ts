@@ -2,6 +2,7 @@
  * The judge of a kill test. It keeps its own record of what each side was told and shown, and of what
  * crossed the wire, and knows nothing of how the app stores or repeats things.
  */
+import type { TimelineItem } from '../../src-shared/view-model/index.ts'
 import type { Exchange } from '../driver/recording-proxy.ts'
 
 export interface ShownMessage {
@@ -14,6 +15,17 @@ export interface Shown {
   readonly messages: readonly ShownMessage[]
   /** Kinds of notices in the timeline. */
   readonly notices: readonly string[]
+}
+
+export function shownOf(items: readonly TimelineItem[]): Shown {
+  return {
+    messages: items.flatMap((item) =>
+      item.kind === 'message'
+        ? [{ text: item.text, protection: item.protection.state, warnings: item.warnings }]
+        : [],
+    ),
+    notices: items.flatMap((item) => (item.kind === 'notice' ? [item.notice.what] : [])),
+  }
 }
 
 export class Ledger {

@@ -21,7 +21,8 @@ import {
 } from '../driver/person.ts'
 import { endPersonalNode } from '../driver/personal-node.ts'
 import { startRecordingProxy, type RecordingProxy } from '../driver/recording-proxy.ts'
-import type { Ledger, Shown } from './ledger.ts'
+import { Guest } from './guest.ts'
+import { shownOf, type Ledger, type Shown } from './ledger.ts'
 
 export const names = ['ada', 'bo'] as const
 export type Name = (typeof names)[number]
@@ -36,6 +37,7 @@ export interface KillPoint {
   readonly occurrence: number
 }
 
+const serverName = 'kill.example'
 const preload = pathToFileURL(join(import.meta.dirname, '..', 'faults', 'kill-at.ts')).href
 
 const withFaults = join(import.meta.dirname, '..', 'faults', 'with-faults')
@@ -49,6 +51,7 @@ export class Scene {
   #node: NodeProcess | null = null
   #proxy: RecordingProxy | null = null
   #room = ''
+  readonly #guests: { readonly host: Name; readonly guest: Guest }[] = []
   #launches = 0
   #spoken = 0
 
@@ -116,7 +119,7 @@ export class Scene {
     await this.#node?.kill('SIGTERM')
     this.#node = await startNodeProcess({
       dataDir: join(this.#home, 'node'),
-      serverName: 'kill.example',
+      serverName,
       port: this.#port,
       publicUrl: this.proxy.url,
       env: this.#faults('node', kill),
@@ -193,14 +196,39 @@ export class Scene {
     return rooms.ok ? (rooms.value.find((room) => room.membership === 'join')?.id ?? '') : ''
   }
 
+  /** A person, whose app runs, invites somebody new, who accepts; nothing is written yet. */
+  async meet(name: Name): Promise<Guest> {
+    const guest = await Guest.arrive(
+      { url: this.proxy.url, serverName },
+      `guest${String(this.#guests.length)}`,
+    )
+    this.#guests.push({ host: name, guest })
+    await startDirect(this.#page(name), guest.name)
+    await guest.accept()
+    return guest
+  }
+
+  /** What is wrong in the conversations with guests. */
+  async guestsAgree(): Promise<string[]> {
+    const wrong: string[] = []
+    for (const { host, guest } of this.#guests)
+      wrong.push(
+        ...guest.ledger.judge(
+          { [host]: await this.shown(host, guest.room), [guest.name]: await guest.shown() },
+          this.proxy.exchanges,
+        ),
+      )
+    return wrong
+  }
+
   /** Says something; the ledger learns whether the app confirmed that it has it. */
-  async say(name: Name, ledger: Ledger): Promise<void> {
+  async say(name: Name, ledger: Ledger, room = this.#room): Promise<void> {
     this.#spoken += 1
     const text = `${name} ${String(this.#spoken)}`
     ledger.unconfirmed.add(text)
     const input = {
       account: this.#accounts.get(name) ?? '',
-      room: this.#room,
+      room,
       text,
       replyTo: null,
       clientKey: `k${String(this.#spoken)}`,
@@ -219,12 +247,12 @@ export class Scene {
   }
 
   /** The whole timeline as a person is shown it. */
-  async shown(name: Name): Promise<Shown> {
+  async shown(name: Name, room = this.#room): Promise<Shown> {
     const items: TimelineItem[] = []
     for (let before: string | null = null; ;) {
       const page: CallResult<'timeline.page'> = await this.#call(name, 'timeline.page', {
         account: this.#accounts.get(name) ?? '',
-        room: this.#room,
+        room,
         before,
         limit: 200,
       })
@@ -233,14 +261,7 @@ export class Scene {
       before = page.value.older
       if (before === null) break
     }
-    return {
-      messages: items.flatMap((item) =>
-        item.kind === 'message'
-          ? [{ text: item.text, protection: item.protection.state, warnings: item.warnings }]
-          : [],
-      ),
-      notices: items.flatMap((item) => (item.kind === 'notice' ? [item.notice.what] : [])),
-    }
+    return shownOf(items)
   }
 
   get summary(): string {
@@ -248,6 +269,7 @@ export class Scene {
   }
 
   async end(): Promise<void> {
+    for (const { guest } of this.#guests) await guest.leave()
     for (const name of names) await this.close(name)
     await this.#node?.kill('SIGTERM')
     await this.#proxy?.close()

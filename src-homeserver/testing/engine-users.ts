@@ -25,13 +25,16 @@ export interface TestUser {
   readonly changes: EngineChange[]
 }
 
+/** Where a node answers and what it is called. */
+export type NodeAddress = Pick<TestNode, 'url' | 'serverName'>
+
 export interface UserOptions {
   readonly transport?: (real: Transport) => Transport
   readonly store?: MemoryStore
   readonly log?: EnginePorts['log']
 }
 
-function portsFor(node: TestNode, options: UserOptions): EnginePorts & { store: MemoryStore } {
+function portsFor(node: NodeAddress, options: UserOptions): EnginePorts & { store: MemoryStore } {
   const real = createHttpTransport({ baseUrl: () => node.url })
   return {
     crypto,
@@ -55,7 +58,7 @@ function started(
 }
 
 export async function newUser(
-  node: TestNode,
+  node: NodeAddress,
   name: string,
   options: UserOptions = {},
 ): Promise<TestUser> {

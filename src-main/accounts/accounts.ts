@@ -237,12 +237,13 @@ export class Accounts {
   async startFresh(): Promise<void> {
     const startable = [...this.#problems].filter(([, { startFresh }]) => startFresh !== null)
     if (startable.length === 0) throw new AppError('not_allowed')
-    for (const [slot, { startFresh }] of startable) {
+    for (const [slot, { what, startFresh }] of startable) {
       await startFresh?.()
       this.#problems.delete(slot)
       const entry = this.#o.registry.entries.find((candidate) => candidate.slot === slot)
       if (entry !== undefined) await this.#open(entry)
-      this.#hosts.get(slot)?.raise({ what: 'vault_rolled_back' })
+      // What was damaged was explained already, and is not older than it should be.
+      if (what === 'rolled_back') this.#hosts.get(slot)?.raise({ what: 'vault_rolled_back' })
     }
     this.#o.onListChange()
   }

@@ -1,5 +1,5 @@
 /** Project Wycheproof's vectors, run over both adapters where the folder is present. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   concatBytes,
@@ -65,9 +65,18 @@ function aead(
   }
 }
 
-const FILES: Readonly<Record<string, { readonly atLeast: number; readonly answer: Answer }>> = {
+interface Vectors {
+  /** Vectors in the file. */
+  readonly count: number
+  /** Of other parameters than the protocol's: AES-GCM with keys of 128 and 192 bits. */
+  readonly foreign?: number
+  readonly answer: Answer
+}
+
+const FILES: Readonly<Record<string, Vectors>> = {
   'aes_gcm_test.json': {
-    atLeast: 60,
+    count: 316,
+    foreign: 211,
     answer: aead(
       (crypto) => crypto.aes256GcmSeal,
       (crypto) => crypto.aes256GcmOpen,
@@ -75,7 +84,7 @@ const FILES: Readonly<Record<string, { readonly atLeast: number; readonly answer
     ),
   },
   'chacha20_poly1305_test.json': {
-    atLeast: 300,
+    count: 325,
     answer: aead(
       (crypto) => crypto.chacha20Poly1305Seal,
       (crypto) => crypto.chacha20Poly1305Open,
@@ -83,7 +92,7 @@ const FILES: Readonly<Record<string, { readonly atLeast: number; readonly answer
     ),
   },
   'xchacha20_poly1305_test.json': {
-    atLeast: 300,
+    count: 315,
     answer: aead(
       (crypto) => crypto.xchacha20Poly1305Seal,
       (crypto) => crypto.xchacha20Poly1305Open,
@@ -91,7 +100,9 @@ const FILES: Readonly<Record<string, { readonly atLeast: number; readonly answer
     ),
   },
   'ed25519_test.json': {
-    atLeast: 151,
+    count: 151,
+    // The rules here are stricter (small order in R and key, torsion), and none of these vectors shows it: the
+    // fixture `curve25519` does.
     answer: (crypto, vector, group) =>
       crypto.ed25519Verify(
         fromHex(group.publicKey?.pk ?? ''),
@@ -100,14 +111,14 @@ const FILES: Readonly<Record<string, { readonly atLeast: number; readonly answer
       ) === valid(vector),
   },
   'x25519_test.json': {
-    atLeast: 518,
+    count: 518,
     // "Acceptable" is the library's choice: here every key counts unless the secret is all zero.
     answer: (crypto, vector) =>
       outcome(() => crypto.x25519(field(vector, 'private'), field(vector, 'public'))) ===
       (/^0+$/.test(vector['shared'] ?? '') ? 'low_order' : vector['shared']),
   },
   'hkdf_sha256_test.json': {
-    atLeast: 86,
+    count: 86,
     answer: (crypto, vector) =>
       outcome(() =>
         crypto.hkdfSha256(
@@ -119,7 +130,7 @@ const FILES: Readonly<Record<string, { readonly atLeast: number; readonly answer
       ) === (valid(vector) ? vector['okm'] : 'bad_length'),
   },
   'hmac_sha256_test.json': {
-    atLeast: 174,
+    count: 174,
     answer(crypto, vector, group) {
       const tag = crypto.hmacSha256(field(vector, 'key'), field(vector, 'msg'))
       const cut = tag.subarray(0, (group.tagSize ?? 256) / 8)
@@ -127,14 +138,14 @@ const FILES: Readonly<Record<string, { readonly atLeast: number; readonly answer
     },
   },
   'mlkem_768_keygen_seed_test.json': {
-    atLeast: 100,
+    count: 100,
     answer(crypto, vector) {
       const pair = crypto.mlKem768KeyPair(field(vector, 'seed'))
       return toHex(pair.publicKey) === vector['ek'] && toHex(pair.secretKey) === vector['dk']
     },
   },
   'mlkem_768_encaps_test.json': {
-    atLeast: 265,
+    count: 265,
     answer(crypto, vector) {
       const encapsulate = (): { ciphertext: Uint8Array; sharedSecret: Uint8Array } =>
         crypto.mlKem768Encapsulate(field(vector, 'ek'), field(vector, 'm'))
@@ -145,7 +156,7 @@ const FILES: Readonly<Record<string, { readonly atLeast: number; readonly answer
     },
   },
   'mlkem_768_test.json': {
-    atLeast: 193,
+    count: 193,
     answer(crypto, vector) {
       const decapsulate = (): Uint8Array => {
         const { secretKey } = crypto.mlKem768KeyPair(field(vector, 'seed'))
@@ -162,21 +173,21 @@ if (!present)
     'Wycheproof vectors are not present (../shared/vectors/wycheproof): skipped.\n',
   )
 
+it.skipIf(!present)('every file of the folder is one that is answered', () => {
+  const files = readdirSync(folder).filter((file) => file.endsWith('_test.json'))
+  expect(files.sort()).toEqual(Object.keys(FILES).sort())
+})
+
 describe.each([createNobleCrypto(), createNativeCrypto()])('Wycheproof over $name', (crypto) => {
-  for (const [file, { atLeast, answer }] of Object.entries(FILES)) {
+  for (const [file, { count, foreign = 0, answer }] of Object.entries(FILES)) {
     it.skipIf(!present)(`answers every vector of ${file}`, () => {
       const { testGroups } = JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as VectorFile
-      const wrong: number[] = []
-      let seen = 0
-      for (const group of testGroups)
-        for (const vector of group.tests) {
-          const right = answer(crypto, vector, group)
-          if (right === null) continue
-          seen += 1
-          if (!right) wrong.push(vector.tcId)
-        }
-      expect(wrong).toEqual([])
-      expect(seen).toBeGreaterThanOrEqual(atLeast)
+      const answers = testGroups.flatMap((group) =>
+        group.tests.map((vector) => ({ id: vector.tcId, right: answer(crypto, vector, group) })),
+      )
+      const wrong = answers.filter(({ right }) => right === false).map(({ id }) => id)
+      const left = answers.filter(({ right }) => right === null).length
+      expect([wrong, answers.length, left]).toEqual([[], count, foreign])
     })
   }
 })

@@ -137,8 +137,14 @@ export function openSegment(
   const parsed = archiveSegmentSchema.safeParse(segment)
   if (!parsed.success) return { ok: false, code: 'malformed' }
   if (parsed.data.epoch !== key.epoch) return { ok: false, code: 'wrong_epoch' }
-  const { sealed, ...bare } = segment
-  const keys = segmentKeys(crypto, bare, key.key)
+  const { sealed: _, ...bare } = segment
+  let keys: ReturnType<typeof segmentKeys>
+  try {
+    keys = segmentKeys(crypto, bare, key.key)
+  } catch (error) {
+    if (error instanceof EncodingError) return { ok: false, code: 'malformed' }
+    throw error
+  }
   const opened = crypto.chacha20Poly1305Open(
     keys.key,
     keys.nonce,

@@ -9,8 +9,10 @@ import * as z from 'zod'
 import type { Crypto } from '../crypto.ts'
 import {
   base64UrlSchema,
+  EncodingError,
   envelopeIdSchema,
   fromBase64Url,
+  isBase64Url,
   labelled,
   labelledHash,
   LABELS,
@@ -72,6 +74,14 @@ export function checkContentKey(
   contentKey: Uint8Array,
 ): boolean {
   const { commit } = header
-  if (typeof commit !== 'string' || contentKey.length !== CONTENT_KEY_BYTES) return false
-  return crypto.equal(deriveContentKeys(crypto, header, contentKey).commit, fromBase64Url(commit))
+  if (typeof commit !== 'string' || !isBase64Url(commit, 32)) return false
+  if (contentKey.length !== CONTENT_KEY_BYTES) return false
+  try {
+    const keys = deriveContentKeys(crypto, header, contentKey)
+    return crypto.equal(keys.commit, fromBase64Url(commit))
+  } catch (error) {
+    // A header that JSON can't say is nobody's.
+    if (error instanceof EncodingError) return false
+    throw error
+  }
 }

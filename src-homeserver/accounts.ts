@@ -5,7 +5,7 @@ import {
   replayStoredManifest,
   formatUserId,
 } from '../src-shared/protocol/index.ts'
-import type { DeviceKeys, ManifestState } from '../src-shared/protocol/index.ts'
+import type { DeviceKeys, ManifestState, SignedEntry } from '../src-shared/protocol/index.ts'
 import { LOGIN_SKEW_MS, verifyLoginProof } from '../src-shared/api/index.ts'
 import type { AccountDevice, LoginClaim, LoginProof, Session } from '../src-shared/api/index.ts'
 import { fromBase64Url } from '../src-shared/protocol/index.ts'
@@ -138,4 +138,12 @@ export async function everyoneWhoKnows(tx: Tx, member: string): Promise<Audience
 /** Tells the account's own devices that something about devices or pairings is new. */
 export async function tellAccount(context: Context, tx: Tx, member: string): Promise<void> {
   await tx.streams.append('account', member, null, [{ member }], context.now())
+}
+
+/** The stored values are readonly; an answer is its own. */
+export function copyEntry(signed: SignedEntry) {
+  return { entry: { ...signed.entry }, signatures: { ...signed.signatures } } as {
+    entry: Record<string, never>
+    signatures: SignedEntry['signatures']
+  }
 }

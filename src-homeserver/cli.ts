@@ -1,18 +1,22 @@
-/** The command line: from arguments to a configuration, or to what is wrong with them. */
+/** The command line: from arguments, environment and file to a configuration, or to what is wrong with them. */
 import { parseArgs } from 'node:util'
 import { resolve } from 'node:path'
-import { parseServerName, parseUserId } from '../src-shared/protocol/index.ts'
-import { defaults } from './config.ts'
-import type { Listen, NodeConfig } from './config.ts'
+import { ConfigError, isServerName, loadConfig, parseAddress } from './config-file.ts'
+import type { NodeConfig } from './config.ts'
 
 export const usage = `Usage:
+  eccp-node init --server-name NAME [--config node.yaml]
+  eccp-node serve --config node.yaml [options]
   eccp-node serve --server-name NAME --data DIR [options]
   eccp-node registration-token --server-name NAME --data DIR [--uses N]
   eccp-node rotate-key --data DIR
 
-Options of serve:
+init writes a commented node.yaml and the node's signing key. registration-token and rotate-key take
+--config as well.
+
+Options of serve, stronger than the environment (ECCP_SERVER_NAME, ...), which is stronger than the file:
   --public-base-url URL      where clients reach the node, for .well-known documents
-  --listen HOST:PORT         default 127.0.0.1:8008; port 0 takes any free one
+  --listen HOST:PORT         for clients; default 127.0.0.1:8008; port 0 takes any free one
   --admin-listen HOST:PORT   serves /metrics there
   --registration MODE        open | closed | token (default open)
   --bootstrap-admin NAME@SERVER
@@ -32,7 +36,8 @@ export type Command =
       readonly serverName: string
       readonly uses: number
     }
-  | { readonly kind: 'rotate_key'; readonly dataDir: string }
+  | { readonly kind: 'rotate_key'; readonly dataDir: string; readonly keyPath: string | null }
+  | { readonly kind: 'init'; readonly serverName: string; readonly file: string }
   | { readonly kind: 'help' }
   | { readonly kind: 'wrong'; readonly why: string }
 
@@ -40,76 +45,111 @@ class WrongArgument extends Error {
   override readonly name = 'WrongArgument'
 }
 
-export function readCommand(args: readonly string[]): Command {
+type Environment = Readonly<Record<string, string | undefined>>
+
+export function readCommand(args: readonly string[], environment: Environment = {}): Command {
   try {
-    return read(args)
+    return read(args, environment)
   } catch (error) {
-    const known = error instanceof WrongArgument || error instanceof TypeError
+    const known =
+      error instanceof WrongArgument || error instanceof ConfigError || error instanceof TypeError
     if (known) return { kind: 'wrong', why: error.message }
     throw error
   }
 }
 
-function read(args: readonly string[]): Command {
-  const { values, positionals } = parseArgs({
+function parse(args: readonly string[]) {
+  return parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
+      config: { type: 'string' },
       'server-name': { type: 'string' },
       'public-base-url': { type: 'string' },
       data: { type: 'string' },
-      listen: { type: 'string', default: '127.0.0.1:8008' },
+      listen: { type: 'string' },
       'admin-listen': { type: 'string' },
-      registration: { type: 'string', default: defaults.registration },
+      registration: { type: 'string' },
       'bootstrap-admin': { type: 'string' },
-      'rate-limits': { type: 'string', default: 'default' },
+      'rate-limits': { type: 'string' },
       'token-lifetime-days': { type: 'string' },
-      'trust-proxy': { type: 'boolean', default: false },
-      log: { type: 'string', default: defaults.logLevel },
+      'trust-proxy': { type: 'boolean' },
+      log: { type: 'string' },
       'port-file': { type: 'string' },
       uses: { type: 'string', default: '1' },
       help: { type: 'boolean', default: false },
     },
   })
+}
+type Values = ReturnType<typeof parse>['values']
+
+function read(args: readonly string[], environment: Environment): Command {
+  const { values, positionals } = parse(args)
   const [verb] = positionals
   if (values.help || verb === undefined) return { kind: 'help' }
-  const dataDir = resolve(required('--data', values.data))
-  if (verb === 'rotate-key') return { kind: 'rotate_key', dataDir }
-  const serverName = required('--server-name', values['server-name'])
-  if (parseServerName(serverName) === null)
-    throw new WrongArgument('--server-name is not a server name')
-  if (verb === 'registration-token') {
-    const uses = positive('--uses', values.uses)
-    return { kind: 'registration_token', dataDir, serverName, uses }
+  switch (verb) {
+    case 'init': {
+      const serverName = values['server-name'] ?? ''
+      if (!isServerName(serverName))
+        throw new WrongArgument('--server-name is needed, the name that user ids will end with')
+      return { kind: 'init', serverName, file: resolve(values.config ?? 'node.yaml') }
+    }
+    case 'rotate-key': {
+      if (values.config === undefined)
+        return { kind: 'rotate_key', dataDir: needed('--data', values.data), keyPath: null }
+      const { dataDir, signingKeyPath } = settings(values, environment)
+      return { kind: 'rotate_key', dataDir, keyPath: signingKeyPath }
+    }
+    case 'registration-token': {
+      const { dataDir, serverName } = settings(values, environment)
+      const uses = positive('--uses', values.uses)
+      return { kind: 'registration_token', dataDir, serverName, uses }
+    }
+    case 'serve': {
+      const config = settings(values, environment)
+      const portFile = values['port-file']
+      return { kind: 'serve', config, portFile: portFile === undefined ? null : resolve(portFile) }
+    }
+    default:
+      throw new WrongArgument('unknown command')
   }
-  if (verb !== 'serve') throw new WrongArgument('unknown command')
-  const days = values['token-lifetime-days']
-  const adminListen = values['admin-listen']
-  const config: NodeConfig = {
-    ...defaults,
-    serverName,
-    dataDir,
-    publicBaseUrl: baseUrl(values['public-base-url']),
-    listen: address('--listen', values.listen),
-    adminListen: adminListen === undefined ? null : address('--admin-listen', adminListen),
-    registration: oneOf('--registration', values.registration, ['open', 'closed', 'token']),
-    bootstrapAdmin: adminName(values['bootstrap-admin'], serverName),
-    rateLimits:
-      oneOf('--rate-limits', values['rate-limits'], ['default', 'off']) === 'off'
-        ? null
-        : defaults.rateLimits,
-    tokenLifetimeMs:
-      days === undefined ? null : positive('--token-lifetime-days', days) * 24 * 60 * 60 * 1000,
-    trustProxy: values['trust-proxy'],
-    logLevel: oneOf('--log', values.log, ['silent', 'error', 'warn', 'info', 'debug']),
-  }
-  const portFile = values['port-file']
-  return { kind: 'serve', config, portFile: portFile === undefined ? null : resolve(portFile) }
 }
 
-function required(name: string, value: string | undefined): string {
+function settings(values: Values, environment: Environment): NodeConfig {
+  const flags = [
+    flag(values, 'server-name', ['server_name']),
+    flag(values, 'data', ['data']),
+    flag(values, 'public-base-url', ['public_base_url']),
+    flag(values, 'registration', ['registration']),
+    flag(values, 'bootstrap-admin', ['bootstrap_admin']),
+    flag(values, 'rate-limits', ['rate_limits']),
+    flag(values, 'trust-proxy', ['trust_proxy']),
+    flag(values, 'log', ['log']),
+  ].flat()
+  const days = values['token-lifetime-days']
+  if (days !== undefined)
+    flags.push({
+      path: ['token_lifetime_days'],
+      value: positive('--token-lifetime-days', days),
+      name: '--token-lifetime-days',
+    })
+  const config = loadConfig({ file: values.config ?? null, environment, flags })
+  const { listen, 'admin-listen': admin } = values
+  return {
+    ...config,
+    listen: listen === undefined ? config.listen : address('--listen', listen),
+    adminListen: admin === undefined ? config.adminListen : address('--admin-listen', admin),
+  }
+}
+
+function flag<N extends keyof Values>(values: Values, name: N, path: readonly string[]) {
+  const value = values[name]
+  return value === undefined ? [] : [{ path, value: value as unknown, name: `--${name}` }]
+}
+
+function needed(name: string, value: string | undefined): string {
   if (value === undefined || value === '') throw new WrongArgument(`${name} is needed`)
-  return value
+  return resolve(value)
 }
 
 function positive(name: string, value: string): number {
@@ -117,35 +157,8 @@ function positive(name: string, value: string): number {
   return Number(value)
 }
 
-function oneOf<const T extends string>(name: string, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((one) => one === value)
-  if (found === undefined) throw new WrongArgument(`${name} must be one of ${allowed.join(', ')}`)
-  return found
-}
-
-function address(name: string, value: string): Listen {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*)):([0-9]{1,5})$/.exec(value) ?? []
-  const host = bracketed ?? plain
-  if (host === undefined || host === '' || port === undefined || Number(port) > 65535)
-    throw new WrongArgument(`${name} must be HOST:PORT`)
-  return { host, port: Number(port) }
-}
-
-function baseUrl(value: string | undefined): string | null {
-  if (value === undefined) return null
-  const url = URL.parse(value)
-  if (url === null || !/^https?:$/.test(url.protocol))
-    throw new WrongArgument('--public-base-url must be an http or https URL')
-  return url.href.replace(/\/+$/, '')
-}
-
-/** `admin@example.org`, `@admin:example.org`; of this server. */
-function adminName(value: string | undefined, serverName: string): string | null {
-  if (value === undefined) return null
-  const at = value.indexOf('@', 1)
-  const userId = at > 0 ? `@${value.slice(0, at)}:${value.slice(at + 1)}` : value
-  const parsed = parseUserId(userId)
-  if (parsed === null || parsed.server !== serverName)
-    throw new WrongArgument(`--bootstrap-admin must name a user of ${serverName}`)
-  return parsed.name
+function address(name: string, value: string) {
+  const parsed = parseAddress(value)
+  if (parsed === null) throw new WrongArgument(`${name} must be HOST:PORT`)
+  return parsed
 }

@@ -1,4 +1,5 @@
-/** How a node is set up: every choice as one value, with its defaults. Where it comes from is `cli.ts`. */
+/** How a node is set up: every choice as one value, with its defaults. Where it comes from is `config-file.ts`. */
+import { isIPv4 } from 'node:net'
 
 export interface Listen {
   readonly host: string
@@ -24,6 +25,10 @@ export interface RateLimits {
   readonly address: Limit
   /** One-time prekeys of one device that one account may claim. */
   readonly oneTimePrekeys: Limit
+  /** Requests of one other server: apart from those of clients, so that neither starves the other. */
+  readonly peer: Limit
+  /** Federation requests of one address before it is known who asks. */
+  readonly peerAddress: Limit
 }
 
 const minute = 60_000
@@ -36,12 +41,65 @@ export const defaultRateLimits: RateLimits = {
   device: { max: 3000, windowMs: minute },
   address: { max: 1200, windowMs: minute },
   oneTimePrekeys: { max: 20, windowMs: 60 * minute },
+  peer: { max: 3000, windowMs: minute },
+  peerAddress: { max: 6000, windowMs: minute },
 }
 
 export interface PasswordCost {
   /** KiB. */
   readonly memoryCost: number
   readonly timeCost: number
+}
+
+export interface TlsFiles {
+  /** PEM file of the certificate and its chain. */
+  readonly certificate: string
+  readonly key: string
+}
+
+export interface PeerAddress extends Listen {
+  /** PEM file of the only root for this peer; null: those of everyone else. */
+  readonly rootFile: string | null
+  readonly plainHttp: boolean
+}
+
+export interface FederationConfig {
+  readonly mode: 'open' | 'allow_list' | 'isolated'
+  /** Server names; counts in `allow_list`. */
+  readonly allow: readonly string[]
+  /** Where other nodes are served; null: nowhere. */
+  readonly listen: Listen | null
+  /** Null: plain HTTP, on loopback. */
+  readonly tls: TlsFiles | null
+  /** The explicit flag without which nothing is said or heard in the clear. */
+  readonly plainHttpOnLoopback: boolean
+  /** Addresses of servers that are not looked up. */
+  readonly peers: Readonly<Record<string, PeerAddress>>
+  /** PEM file of roots trusted instead of the system's. */
+  readonly rootFile: string | null
+  /** Null: the signing key changes by command alone. */
+  readonly keyRotationMs: number | null
+  /** Rounds the size of what is sent up, so that it tells less. */
+  readonly metadataPadding: boolean
+  readonly retry: { readonly firstMs: number; readonly maxMs: number }
+}
+
+export const isolated: FederationConfig = {
+  mode: 'isolated',
+  allow: [],
+  listen: null,
+  tls: null,
+  plainHttpOnLoopback: false,
+  peers: {},
+  rootFile: null,
+  keyRotationMs: null,
+  metadataPadding: true,
+  retry: { firstMs: 1000, maxMs: 60 * minute },
+}
+
+/** An address that no other machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === '::1' || host === 'localhost' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 export interface NodeConfig {
@@ -63,6 +121,9 @@ export interface NodeConfig {
   /** Take the caller's address from `X-Forwarded-For`. */
   readonly trustProxy: boolean
   readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug'
+  /** Null: in the data folder. */
+  readonly signingKeyPath: string | null
+  readonly federation: FederationConfig
   /** Items in one sync answer. */
   readonly syncItems: number
   /** Bytes of one sync answer after which no further item is begun. */
@@ -83,6 +144,8 @@ export const defaults = {
   tokenLifetimeMs: null,
   trustProxy: false,
   logLevel: 'info',
+  signingKeyPath: null,
+  federation: isolated,
   syncItems: 200,
   syncBytes: 512 * 1024,
   checkAnswers: false,

@@ -3,6 +3,17 @@ import { getRandomValues } from 'node:crypto'
 import type { Crypto } from '../src-shared/protocol/index.ts'
 import { createNativeCrypto } from '../src-platform/crypto/native-crypto.ts'
 import type { NodeConfig } from './config.ts'
+import { createDirectory } from './federation/directory.ts'
+import { createExchange } from './federation/exchange.ts'
+import type { Exchange } from './federation/exchange.ts'
+import { createOutbound } from './federation/outbound.ts'
+import type { Outbound } from './federation/outbound.ts'
+import { createPeerCalls } from './federation/peer-calls.ts'
+import type { PeerCalls } from './federation/peer-calls.ts'
+import { createRemoteAccounts } from './federation/remote-accounts.ts'
+import type { RemoteAccounts } from './federation/remote-accounts.ts'
+import { createServerKeyBook } from './federation/server-keys.ts'
+import type { ServerKeyBook } from './federation/server-keys.ts'
 import { createLog } from './log.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -13,8 +24,8 @@ import { createQuota } from './quota.ts'
 import type { Quota } from './quota.ts'
 import { createRoomStates } from './rooms/room-states.ts'
 import type { RoomStates } from './rooms/room-states.ts'
-import { loadNodeKeys } from './signing-key.ts'
-import type { NodeKeys } from './signing-key.ts'
+import { keyFileIn, openNodeKeys } from './signing-key.ts'
+import type { LiveNodeKeys } from './signing-key.ts'
 import { openStorage } from './storage/index.ts'
 import type { Storage } from './storage/index.ts'
 import { createAcks } from './sync/acks.ts'
@@ -25,7 +36,7 @@ import type { Notifier } from './sync/notifier.ts'
 export interface Context {
   readonly config: NodeConfig
   readonly crypto: Crypto
-  readonly keys: NodeKeys
+  readonly keys: LiveNodeKeys
   readonly storage: Storage
   readonly notifier: Notifier
   readonly acks: Acks
@@ -33,6 +44,12 @@ export interface Context {
   /** One-time prekeys per claiming account and claimed device. */
   readonly prekeyQuota: Quota
   readonly roomStates: RoomStates
+  readonly peers: PeerCalls
+  readonly serverKeys: ServerKeyBook
+  readonly outbound: Outbound
+  readonly remote: RemoteAccounts
+  /** Ends connections to other servers. */
+  readonly exchange: Exchange
   readonly log: Log
   readonly metrics: Metrics
   /** Milliseconds since the epoch. */
@@ -60,26 +77,44 @@ export async function createContext(
 ): Promise<Context> {
   const crypto = createNativeCrypto()
   const log = createLog(config.logLevel)
+  const metrics = createMetrics()
   const notifier = createLocalNotifier()
+  let wake: Outbound['wake'] = () => undefined
   const storage = await openStorage({
     folder: config.dataDir,
     serverName: config.serverName,
     onNews: (members) => notifier.wake(members),
+    onOutbound: (servers) => wake(servers),
   })
-  const keys = loadNodeKeys({ crypto, folder: config.dataDir, ...world, now: world.now() })
+  const file = config.signingKeyPath ?? keyFileIn(config.dataDir)
+  const keys = openNodeKeys({ crypto, file, ...world, now: world.now() })
+  const { federation, serverName } = config
+  const exchange = createExchange(stopping)
+  const directory = createDirectory(federation, exchange, world.now)
+  const shared = { crypto, storage, log, metrics, stopping, ...world }
+  const peers = createPeerCalls({
+    ...shared,
+    serverName,
+    config: federation,
+    signingKey: () => keys.current,
+    directory,
+    exchange,
+  })
+  const outbound = createOutbound({ ...shared, config: federation, calls: peers })
+  wake = outbound.wake
   return {
+    ...shared,
     config,
-    crypto,
     keys,
-    storage,
     notifier,
     acks: createAcks(storage),
     passwords: await createPasswords(config.passwordCost, world.random),
     prekeyQuota: createQuota(config.rateLimits?.oneTimePrekeys ?? null),
-    roomStates: createRoomStates(crypto),
-    log,
-    metrics: createMetrics(),
-    ...world,
-    stopping,
+    roomStates: createRoomStates(crypto, () => storage.undone()),
+    peers,
+    serverKeys: createServerKeyBook({ ...shared, serverName, keys, calls: peers }),
+    outbound,
+    remote: createRemoteAccounts({ ...shared, peers }),
+    exchange,
   }
 }

@@ -19,7 +19,7 @@ afterEach(async () => {
 })
 
 async function start(...more: string[]): Promise<NodeProcess> {
-  const node = await startProcess(dataDir, more)
+  const node = await startProcess(dataDir, { more })
   running.push(node)
   return node
 }

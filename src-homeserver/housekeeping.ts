@@ -1,4 +1,8 @@
-/** What grows old: ended tokens, answers nobody will ask for again, wraps nobody fetched. */
+/**
+ * What grows old: ended tokens, answers nobody will ask for again, wraps nobody fetched, bodies whose time has
+ * come, requests of devices that nobody let in, feeds of devices that never came back.
+ */
+import { tellAccount } from './accounts.ts'
 import { failure } from './log.ts'
 import type { Context } from './context.ts'
 
@@ -9,19 +13,44 @@ const CLAIMED_PREKEYS_KEPT_MS = 60 * DAY_MS
 /** Wraps from before a device's first sync, which no position ever passes. */
 const WRAPS_KEPT_MS = 90 * DAY_MS
 
-export async function tidy({ storage, now }: Pick<Context, 'storage' | 'now'>): Promise<void> {
-  const time = now()
+/** A device that nobody lets in asks again. */
+const PENDING_KEPT_MS = 7 * DAY_MS
+/** A device away for longer starts anew, instead of keeping everybody's feed. */
+const AWAY_MS = 90 * DAY_MS
+
+export async function tidy(context: Context): Promise<void> {
+  const { storage } = context
+  const time = context.now()
+  await context.acks.flush()
   await storage.write(async (tx) => {
     await tx.devices.dropExpiredTokens(time)
     await tx.txns.dropBefore(time - TXNS_KEPT_MS)
+    await tx.federation.forgetItems(time - TXNS_KEPT_MS)
     await tx.prekeys.forgetClaimed(time - CLAIMED_PREKEYS_KEPT_MS)
     const old = await tx.streams.positionAt(time - WRAPS_KEPT_MS)
     if (old !== null) await tx.wraps.dropBefore(old)
+    await tx.events.expire(time)
+    for (const { member, device } of await tx.devices.pendingSince(time - PENDING_KEPT_MS)) {
+      await tx.devices.delete(member, device)
+      await tellAccount(context, tx, member)
+    }
+    for (const { member, acked } of await tx.devices.storedByAll(time - AWAY_MS)) {
+      if (acked <= 0) continue
+      await tx.accounts.raiseFeedFloor(member, acked)
+      await tx.streams.prune(member, acked)
+    }
   })
 }
 
 export function startHousekeeping(context: Context): () => void {
+  const { keyRotationMs } = context.config.federation
+  const rotate = (): void => {
+    if (keyRotationMs !== null && context.keys.rotateIfOlder(keyRotationMs, context.now()))
+      context.log.info({ key: context.keys.current.keyId }, 'new signing key')
+  }
+  rotate()
   const timer = setInterval(() => {
+    rotate()
     tidy(context).catch((error: unknown) => context.log.error(failure(error), 'housekeeping'))
   }, EVERY_MS)
   timer.unref()

@@ -7,7 +7,8 @@ import type { Command } from './cli.ts'
 import { realWorld } from './context.ts'
 import { failure } from './log.ts'
 import { startRunning } from './node.ts'
-import { rotateNodeKey } from './signing-key.ts'
+import { InitError, writeConfigFile } from './init-files.ts'
+import { keyFileIn, loadNodeKeys, rotateNodeKey } from './signing-key.ts'
 import { lockFolder, openStorage, StorageError } from './storage/index.ts'
 
 const WRONG_USAGE = 64
@@ -29,9 +30,19 @@ async function run(command: Command): Promise<void> {
       const { random, now } = realWorld
       // A running node would go on signing with the key it has read.
       const unlock = lockFolder(command.dataDir)
-      const keys = rotateNodeKey({ crypto, folder: command.dataDir, random, now: now() })
+      const { dataDir, keyPath } = command
+      const file = keyPath ?? keyFileIn(dataDir)
+      const keys = rotateNodeKey({ crypto, file, random, now: now() })
       unlock()
       process.stdout.write(`${keys.current.keyId}\n`)
+      return
+    }
+    case 'init': {
+      const { file, dataDir } = writeConfigFile(command.file, command.serverName)
+      const crypto = createNativeCrypto()
+      const { random, now } = realWorld
+      loadNodeKeys({ crypto, file: keyFileIn(dataDir), random, now: now() })
+      process.stdout.write(`wrote ${file}\nnext: eccp-node serve --config ${file}\n`)
       return
     }
     case 'registration_token': {
@@ -74,18 +85,21 @@ async function serve({ config, portFile }: Extract<Command, { kind: 'serve' }>):
     const about = { url: node.url, pid: process.pid, serverName, signingKey: signing?.ed25519 }
     writeFileAtomicallySync(portFile, `${JSON.stringify(about)}\n`)
   }
+  if (node.federationUrl !== null) process.stdout.write(`other nodes on ${node.federationUrl}\n`)
   process.stdout.write(`listening on ${node.url}\n`)
 }
 
 try {
-  await run(readCommand(process.argv.slice(2)))
+  await run(readCommand(process.argv.slice(2), process.env))
 } catch (error) {
-  const why = error instanceof StorageError ? explain(error) : String(error)
+  const why = explain(error)
   process.stderr.write(`eccp-node: ${why}\n`)
   process.exit(1)
 }
 
-function explain(error: StorageError): string {
+function explain(error: unknown): string {
+  if (error instanceof InitError) return error.message
+  if (!(error instanceof StorageError)) return String(error)
   switch (error.code) {
     case 'in_use':
       return 'another node runs on this data folder'

@@ -6,6 +6,14 @@ export interface Metrics {
   request(route: string, method: string, status: number, seconds: number): void
   event(kind: 'state' | 'message'): void
   waiting(change: 1 | -1): void
+  /** A call to another server and how it ended. */
+  peerCall(endpoint: string, outcome: string): void
+  /** What another server's item came to. */
+  peerItem(kind: string, outcome: string): void
+  /** Something about another server that an operator should look at. */
+  peerAlarm(what: string): void
+  /** Items that wait for one other server. */
+  queued(destination: string, count: number): void
 }
 
 export function createMetrics(): Metrics {
@@ -29,12 +37,30 @@ export function createMetrics(): Metrics {
     help: 'Devices waiting for news',
     registers,
   })
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name, help, labelNames, registers })
+  const calls = counter('eccp_peer_calls_total', 'Calls to other servers', ['endpoint', 'outcome'])
+  const items = counter('eccp_peer_items_total', 'Items from other servers', ['kind', 'outcome'])
+  const alarms = counter('eccp_peer_alarms_total', 'Odd behaviour of other servers', ['what'])
+  const queues = new Gauge({
+    name: 'eccp_peer_queue',
+    help: 'Items that wait for another server',
+    labelNames: ['destination'],
+    registers,
+  })
   return {
     registry,
     request: (route, method, status, seconds) =>
       requests.labels(route, method, String(status)).observe(seconds),
     event: (kind) => events.labels(kind).inc(),
     waiting: (change) => waiting.inc(change),
+    peerCall: (endpoint, outcome) => calls.labels(endpoint, outcome).inc(),
+    peerItem: (kind, outcome) => items.labels(kind, outcome).inc(),
+    peerAlarm: (what) => alarms.labels(what).inc(),
+    queued(destination, count) {
+      if (count === 0) queues.remove(destination)
+      else queues.labels(destination).set(count)
+    },
   }
 }
 

@@ -6,6 +6,7 @@ import { makeBootstrapToken } from './bootstrap.ts'
 import { createContext, realWorld } from './context.ts'
 import type { Context, World } from './context.ts'
 import type { NodeConfig } from './config.ts'
+import { createPeerServer } from './federation/peer-server.ts'
 import { createServer } from './http/server.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { collectProcessMetrics } from './metrics.ts'
@@ -17,6 +18,8 @@ export interface RunningNode {
   /** `http://address:port`. */
   readonly url: string
   readonly adminUrl: string | null
+  /** Where other nodes are served; null: nowhere. */
+  readonly federationUrl: string | null
   /** By which the first administrator registers; null once there is one, or none was named. */
   readonly bootstrapToken: string | null
   readonly context: Context
@@ -32,21 +35,29 @@ export async function startRunning(
   const stopping = new AbortController()
   const context = await createContext(config, stopping.signal, world)
   const app = await createServer(context)
+  const { listen: peerListen, mode } = config.federation
+  const peerApp = peerListen === null || mode === 'isolated' ? null : createPeerServer(context)
   let admin: Server | null = null
   try {
     await app.listen({ host: config.listen.host, port: config.listen.port })
+    if (peerListen !== null) await peerApp?.listen({ ...peerListen })
     if (config.adminListen !== null) admin = await serveAdmin(context, config.adminListen)
   } catch (error) {
-    await app.close()
+    await Promise.all([app.close(), peerApp?.close()])
     await context.storage.close()
     throw error
   }
   const bootstrapToken = await makeBootstrapToken(context.storage, world, config)
   const stopHousekeeping = startHousekeeping(context)
+  await context.outbound.start()
   let stopped: Promise<void> | undefined
   return {
     url: urlOf(app.server),
     adminUrl: admin === null ? null : urlOf(admin),
+    federationUrl:
+      peerApp === null
+        ? null
+        : urlOf(peerApp.server, config.federation.tls === null ? 'http' : 'https'),
     bootstrapToken,
     context,
     stop: () =>
@@ -54,9 +65,14 @@ export async function startRunning(
         stopHousekeeping()
         stopping.abort()
         admin?.close()
-        const overdue = setTimeout(() => app.server.closeAllConnections(), STOP_PATIENCE_MS)
-        await app.close()
+        const overdue = setTimeout(() => {
+          app.server.closeAllConnections()
+          peerApp?.server.closeAllConnections()
+        }, STOP_PATIENCE_MS)
+        await Promise.all([app.close(), peerApp?.close()])
         clearTimeout(overdue)
+        await context.outbound.close()
+        context.exchange.close()
         await context.acks.close()
         await context.storage.close()
       })()),
@@ -86,7 +102,7 @@ async function serveAdmin(
   return server
 }
 
-function urlOf(server: Pick<Server, 'address'>): string {
+function urlOf(server: Pick<Server, 'address'>, scheme = 'http'): string {
   const { address, port, family } = server.address() as AddressInfo
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }

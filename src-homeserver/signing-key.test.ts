@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadNodeKeys, rotateNodeKey } from './signing-key.ts'
+import { keyFileIn, loadNodeKeys, rotateNodeKey } from './signing-key.ts'
 import { crypto, random } from './testing/test-device.ts'
 
 let folder: string
@@ -10,7 +10,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'eccp-keys-'))
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
-const inputs = (now: number) => ({ crypto, folder, random, now })
+const inputs = (now: number) => ({ crypto, file: keyFileIn(folder), random, now })
 
 describe('the signing key', () => {
   it('is made once, kept, and readable by the owner alone', () => {

@@ -34,19 +34,43 @@ export interface NodeKeys {
 
 interface Inputs {
   readonly crypto: Crypto
-  readonly folder: string
+  readonly file: string
   readonly random: (length: number) => Uint8Array
   readonly now: number
 }
 
 /** Reads the keys, or makes the first one where there is no file. A file that does not read is an error. */
 export function loadNodeKeys(inputs: Inputs): NodeKeys {
-  return live(inputs.crypto, readFile(inputs.folder) ?? writeFile(inputs, freshKey(inputs), []))
+  return live(inputs.crypto, readFile(inputs.file) ?? writeFile(inputs, freshKey(inputs), []))
+}
+
+export interface LiveNodeKeys extends NodeKeys {
+  /** Replaces the signing key where it has signed for longer than `maxAgeMs`; says whether it did. */
+  rotateIfOlder(maxAgeMs: number, now: number): boolean
+}
+
+/** The keys of a running node, which may change while it runs. */
+export function openNodeKeys(inputs: Inputs): LiveNodeKeys {
+  let keys = loadNodeKeys(inputs)
+  return {
+    get current() {
+      return keys.current
+    },
+    get published() {
+      return keys.published
+    },
+    rotateIfOlder(maxAgeMs, now) {
+      const since = keys.published[0]?.since ?? now
+      if (now - since < maxAgeMs) return false
+      keys = rotateNodeKey({ ...inputs, now })
+      return true
+    },
+  }
 }
 
 /** A new signing key; the old one is kept, public half only. */
 export function rotateNodeKey(inputs: Inputs): NodeKeys {
-  const file = readFile(inputs.folder)
+  const file = readFile(inputs.file)
   if (file === null) return loadNodeKeys(inputs)
   const { key_id, secret, since } = file.current
   const ed25519 = toBase64Url(inputs.crypto.ed25519PublicKey(fromBase64Url(secret)))
@@ -70,14 +94,15 @@ function freshKey({ crypto, random, now }: Inputs): KeyFile['current'] {
   return { key_id: `ed25519:${name}`, secret: toBase64Url(secret), since: now }
 }
 
-function path(folder: string): string {
+/** Where the keys are unless the operator keeps them elsewhere. */
+export function keyFileIn(folder: string): string {
   return join(folder, 'signing-key.json')
 }
 
-function readFile(folder: string): KeyFile | null {
+function readFile(path: string): KeyFile | null {
   let text: string
   try {
-    text = readFileSync(path(folder), 'utf8')
+    text = readFileSync(path, 'utf8')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
     throw error
@@ -86,11 +111,11 @@ function readFile(folder: string): KeyFile | null {
 }
 
 function writeFile(
-  { folder }: Inputs,
+  { file: path }: Inputs,
   current: KeyFile['current'],
   retired: KeyFile['retired'],
 ): KeyFile {
   const file: KeyFile = { current, retired }
-  writeFileAtomicallySync(path(folder), `${JSON.stringify(file, null, 2)}\n`)
+  writeFileAtomicallySync(path, `${JSON.stringify(file, null, 2)}\n`)
   return file
 }

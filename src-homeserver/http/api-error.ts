@@ -28,7 +28,9 @@ const TEXTS: Readonly<Record<Errcode, string>> = {
   E_BAD_ENVELOPE: 'The envelope, its signature, body or wraps are wrong.',
   E_UNAUTHORIZED_EVENT: 'The rules of the room refuse this.',
   E_TXN_REUSED: 'The transaction id was used for something else.',
-  E_FEDERATION_UNAVAILABLE: 'This node can not reach other nodes yet.',
+  E_FEDERATION_UNAVAILABLE: 'This node does not speak with that one.',
+  E_PEER_UNREACHABLE: 'The other node does not answer now.',
+  E_BAD_SIGNATURE: 'The request is not signed as it must be.',
   E_SYNC_RESET: 'The position is not known here; start anew.',
 }
 

@@ -11,7 +11,7 @@ import type { Caller } from './call.ts'
 /** One customer's network: whoever has one address of it has them all. */
 const IPV6_SUBNET = 64
 
-type LimitName = Exclude<keyof RateLimits, 'oneTimePrekeys'>
+type LimitName = Exclude<keyof RateLimits, 'oneTimePrekeys' | 'peer' | 'peerAddress'>
 
 const OWN: Readonly<Partial<Record<EndpointName, LimitName>>> = {
   register: 'register',

@@ -12,9 +12,9 @@ import { passBoundary } from '../../src-platform/boundary.ts'
 import { EncodingError, isJsonObject, parseJson } from '../../src-shared/protocol/index.ts'
 import type { Json, JsonObject } from '../../src-shared/protocol/index.ts'
 import type { Context } from '../context.ts'
-import { registerFederation } from '../federation/routes.ts'
-import { failure } from '../log.ts'
+import { registerDiscovery, registerVersion } from '../federation/discovery.ts'
 import { routes } from '../routes/index.ts'
+import { answerError, sendJson } from './answers.ts'
 import { ApiError } from './api-error.ts'
 import { authenticate } from './bearer.ts'
 import type { Call, Caller } from './call.ts'
@@ -76,7 +76,8 @@ export async function createServer(context: Context): Promise<FastifyInstance> {
     await app.register(rateLimit, { global: false, cache: 50_000 })
   for (const name of Object.keys(clientApi) as EndpointName[]) addRoute(app, context, name)
   addOpenApi(app, context)
-  registerFederation(app, context)
+  registerDiscovery(app, context)
+  registerVersion(app, context)
   return app
 }
 
@@ -160,26 +161,6 @@ function parseBody(request: FastifyRequest, body: string | Buffer): ParsedBody |
     if (error instanceof EncodingError) throw new ApiError('M_NOT_JSON')
     throw error
   }
-}
-
-function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify(value))
-}
-
-function answerError(context: Context, error: unknown, reply: FastifyReply): FastifyReply {
-  const known = asApiError(error)
-  if (known.errcode === 'M_UNKNOWN') context.log.error(failure(error), 'request failed')
-  return sendJson(reply.code(known.statusCode), known.body())
-}
-
-function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new ApiError('M_TOO_LARGE')
-  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : 500
-  return typeof status === 'number' && status >= 400 && status < 500
-    ? new ApiError('M_INVALID_PARAM')
-    : new ApiError('M_UNKNOWN')
 }
 
 function addOpenApi(app: FastifyInstance, context: Context): void {

@@ -3,6 +3,7 @@ import { deviceKeyOf, homeServerOf, isJoined } from '../../src-shared/protocol/i
 import type { RoomEvent, Wrap } from '../../src-shared/protocol/index.ts'
 import { limits } from '../config.ts'
 import type { Context } from '../context.ts'
+import { mayFederate } from '../federation/admission.ts'
 import { ApiError } from '../http/api-error.ts'
 import type { CurrentRoom } from './room-states.ts'
 
@@ -21,7 +22,7 @@ export function checkWraps(
   for (const { member, device } of wraps) {
     if (!isJoined(state, member) || deviceKeyOf(state, member, device) === undefined)
       throw bad('wrap_recipient')
-    if (homeServerOf(state, member) !== context.config.serverName)
+    if (!mayFederate(context, homeServerOf(state, member) ?? ''))
       throw new ApiError('E_FEDERATION_UNAVAILABLE')
   }
 }

@@ -14,6 +14,7 @@ import {
 import type { MemberContent } from '../../src-shared/protocol/index.ts'
 import { manifestOf } from '../accounts.ts'
 import type { Context } from '../context.ts'
+import { mayFederate } from '../federation/admission.ts'
 import { ApiError } from '../http/api-error.ts'
 import type { Caller } from '../http/call.ts'
 import type { Tx } from '../storage/index.ts'
@@ -43,7 +44,10 @@ export async function beforeOwnMembership(
   return stateRoster(context, tx, current, await manifestOf(context, tx, caller.member))
 }
 
-/** Throws `ApiError` where the invited does not live here, or not as said. */
+/**
+ * The invited account of this node; null where there is none to speak for. Throws `ApiError` where it does
+ * not live as said, or on a server that this one does not speak with.
+ */
 export async function checkInvited(
   context: Context,
   tx: Tx,
@@ -52,8 +56,10 @@ export async function checkInvited(
   const { state_key: member } = submitted.checked.envelope
   const content = memberContent(submitted)
   if (content?.membership !== 'invite' || member === undefined) return null
-  if (parseUserId(content.user_id)?.server !== context.config.serverName)
-    throw new ApiError('E_FEDERATION_UNAVAILABLE')
+  const server = parseUserId(content.user_id)?.server ?? ''
+  if (!mayFederate(context, server)) throw new ApiError('E_FEDERATION_UNAVAILABLE')
+  // Its own node states its roster, once it comes in.
+  if (server !== context.config.serverName) return null
   const account = await tx.accounts.byMember(member)
   if (account?.user_id !== content.user_id)
     throw new ApiError('E_UNAUTHORIZED_EVENT', { rule: 'unknown_user' })

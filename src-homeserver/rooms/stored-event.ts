@@ -2,15 +2,28 @@
 import {
   decodePdu,
   isJsonObject,
+  isRedactable,
   parseJson,
   readContent,
   toUtf8,
 } from '../../src-shared/protocol/index.ts'
-import type { Crypto, Json, JsonObject, Pdu, RoomEvent } from '../../src-shared/protocol/index.ts'
+import type {
+  Crypto,
+  Json,
+  JsonObject,
+  Pdu,
+  RoomEvent,
+  Wrap,
+} from '../../src-shared/protocol/index.ts'
 import { StorageError } from '../storage/index.ts'
-import type { EventRow } from '../storage/index.ts'
+import type { EventRow, NewEventRow } from '../storage/index.ts'
 
-export function toRow(event: RoomEvent, pos: number): EventRow {
+/** A wrap as it arrived. */
+export interface WrapText extends Pick<Wrap, 'member' | 'device'> {
+  readonly text: string
+}
+
+export function toRow(event: RoomEvent, pos: number): NewEventRow {
   const { header, pdu } = event
   const { body, ...rest } = pdu
   return {
@@ -30,6 +43,7 @@ export function toRow(event: RoomEvent, pos: number): EventRow {
     body,
     redacted_by: null,
     rejected: 0,
+    expires_at: isRedactable(event) ? (header.expires_at ?? null) : null,
   }
 }
 

@@ -2,6 +2,7 @@ import { appendEntry, canonicalText } from '../../src-shared/protocol/index.ts'
 import type { JsonObject, ManifestState, SignedEntry } from '../../src-shared/protocol/index.ts'
 import { deviceKeysText, everyoneWhoKnows, manifestOf, newDevice } from '../accounts.ts'
 import type { Context } from '../context.ts'
+import { tellServersAround } from '../federation/announce.ts'
 import { ApiError } from '../http/api-error.ts'
 import type { Handler } from '../http/call.ts'
 import { stateRosterEverywhere } from '../rooms/rosters.ts'
@@ -24,6 +25,9 @@ export const appendManifest: Handler<'appendManifest'> = async (context, { calle
     const audience = await everyoneWhoKnows(tx, caller.member)
     await tx.streams.append('manifest', caller.member, null, audience, context.now())
     await stateRosterEverywhere(context, tx, state)
+    const { userId: user_id, fingerprint: member } = state
+    const item = { user_id, member, head: state.head, height: state.height }
+    await tellServersAround(context, tx, member, 'manifest', item)
     return { head: state.head, height: state.height }
   })
 }

@@ -13,7 +13,7 @@ export const capabilities: Handler<'capabilities'> = async ({ config, keys, now 
     transports: ['long_poll'],
     features: [],
     registration: config.registration,
-    federation: 'isolated',
+    federation: config.federation.mode,
     limits,
     signing_key: { key_id: current.key_id, ed25519: current.ed25519 },
     retired_keys: retired.map(({ key_id, ed25519 }) => ({ key_id, ed25519 })),

@@ -18,6 +18,7 @@ import { profile } from './profile.ts'
 import { receipts } from './receipts.ts'
 import { register } from './register.ts'
 import { send } from './send.ts'
+import { serverKeys } from './server-keys.ts'
 import { setProfile } from './set-profile.ts'
 import { state } from './state.ts'
 import { sync } from './sync.ts'
@@ -43,6 +44,7 @@ export const routes: { readonly [N in EndpointName]: Handler<N> } = {
   receipts,
   register,
   send,
+  serverKeys,
   setProfile,
   state,
   sync,

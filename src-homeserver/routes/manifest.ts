@@ -1,10 +1,15 @@
-import { accountOf } from '../accounts.ts'
+import { parseUserId } from '../../src-shared/protocol/index.ts'
+import { accountOf, copyEntry } from '../accounts.ts'
+import type { Context } from '../context.ts'
+import { PeerError } from '../federation/peer-calls.ts'
 import { ApiError } from '../http/api-error.ts'
 import type { Handler } from '../http/call.ts'
 
 export const manifest: Handler<'manifest'> = async (context, { caller, params, query }) => {
   if (caller.scope === 'pending' && params.userId !== caller.userId)
     throw new ApiError('E_DEVICE_PENDING')
+  if (parseUserId(params.userId)?.server !== context.config.serverName)
+    return remoteManifest(context, params.userId, query.from)
   return context.storage.read(async (tx) => {
     const account = await accountOf(context, tx, params.userId)
     if (account === undefined) throw new ApiError('M_NOT_FOUND')
@@ -13,15 +18,31 @@ export const manifest: Handler<'manifest'> = async (context, { caller, params, q
       member: account.member,
       head: account.head,
       height: account.height,
-      entries: (await tx.manifests.entries(account.member, query.from)).map(copy),
+      entries: (await tx.manifests.entries(account.member, query.from)).map(copyEntry),
     }
   })
 }
 
-/** The stored values are readonly; an answer is its own. */
-function copy<T extends { readonly entry: object; readonly signatures: object }>(signed: T) {
-  return { entry: { ...signed.entry }, signatures: { ...signed.signatures } } as {
-    entry: Record<string, never>
-    signatures: T['signatures']
+/** As its home says it now; as it was last known where that server is away. */
+async function remoteManifest(context: Context, userId: string, from: number | undefined) {
+  const refreshed = await context.remote.refresh(userId)
+  if (refreshed.kind === 'unknown_user') throw new ApiError('M_NOT_FOUND')
+  if (refreshed.kind === 'contradicted') {
+    // The device keeps what it has seen, and tells a fork from a rollback; it must see both to do so.
+    const server = parseUserId(userId)?.server ?? ''
+    const said = await context.peers
+      .call(server, 'manifest', { params: { userId }, query: { from } })
+      .catch((error: unknown) => {
+        if (error instanceof PeerError) return null
+        throw error
+      })
+    if (said?.ok === true) return said.value
   }
+  return context.storage.read(async (tx) => {
+    const account = await tx.federation.accountNamed(userId)
+    if (account === undefined) throw new ApiError('M_NOT_FOUND', { rule: 'peer_unreachable' })
+    const entries = (await tx.manifests.entries(account.member, from)).map(copyEntry)
+    const { member, head, height } = account
+    return { user_id: userId, member, head, height, entries }
+  })
 }

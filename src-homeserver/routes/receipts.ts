@@ -1,6 +1,7 @@
 import { fromBase64Url, verifyReceipt } from '../../src-shared/protocol/index.ts'
 import type { JsonObject } from '../../src-shared/protocol/index.ts'
 import { deviceKeys } from '../accounts.ts'
+import { tellResidents } from '../federation/announce.ts'
 import { ApiError } from '../http/api-error.ts'
 import type { Handler } from '../http/call.ts'
 
@@ -26,6 +27,8 @@ export const receipts: Handler<'receipts'> = async (context, { caller, params, b
       if (await tx.receipts.has(row)) continue
       const pos = await tx.streams.append('receipt', envelope_id, room, audience, context.now())
       await tx.receipts.put({ ...row, pos, receipt: JSON.stringify(rawReceipts[index]) })
+      const item = { receipt: rawReceipts[index] ?? {} }
+      await tellResidents(context, tx, room, 'receipt', item)
     }
   })
   return {}

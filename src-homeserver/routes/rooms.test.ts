@@ -422,7 +422,7 @@ describe('the stored graph', () => {
     await node.context.storage.read(async (tx) => {
       const current = await node.context.roomStates.current(tx, room)
       if (current === undefined) throw new Error('no room')
-      const resolved = await node.context.roomStates.resolve(tx, current.extremities)
+      const resolved = await node.context.roomStates.resolve(tx, room, current.extremities)
       expect(sameState(resolved, current.state)).toBe(true)
       const stored = await tx.events.latest(
         room,

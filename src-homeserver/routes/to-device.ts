@@ -1,5 +1,7 @@
 import { parseUserId, toBase64Url } from '../../src-shared/protocol/index.ts'
 import type { JsonObject } from '../../src-shared/protocol/index.ts'
+import { mayFederate } from '../federation/admission.ts'
+import { tellServer } from '../federation/announce.ts'
 import { ApiError } from '../http/api-error.ts'
 import type { Handler } from '../http/call.ts'
 import { once } from '../rooms/once.ts'
@@ -22,8 +24,13 @@ export const toDevice: Handler<'toDevice'> = async (
         recipient.member === member &&
         recipient.device === device
       if (!fits) throw new ApiError('M_FORBIDDEN', { rule: 'wrong_ends' })
-      if (parseUserId(user_id)?.server !== context.config.serverName)
-        throw new ApiError('E_FEDERATION_UNAVAILABLE')
+      const server = parseUserId(user_id)?.server ?? ''
+      if (!mayFederate(context, server)) throw new ApiError('E_FEDERATION_UNAVAILABLE')
+      if (server !== context.config.serverName) {
+        const item = { user_id: caller.userId, message: rawMessages[index]?.['message'] ?? {} }
+        await tellServer(context, tx, server, 'to_device', item)
+        continue
+      }
       const row = await tx.devices.get(member, device)
       if (row?.status !== 'active') continue
       if ((await tx.toDevice.waiting(member, device)) >= MAX_WAITING)

@@ -33,6 +33,28 @@ export class Devices {
       .execute()
   }
 
+  /** Asked to be let in before `time` and nobody answered. */
+  async pendingSince(time: number): Promise<Device[]> {
+    return this.#db
+      .selectFrom('devices')
+      .selectAll()
+      .where('status', '=', 'pending')
+      .where('requested_at', '<', time)
+      .execute()
+  }
+
+  /** What every device that still comes has stored, by account. */
+  async storedByAll(seenAfter: number): Promise<{ member: string; acked: number }[]> {
+    const rows = await this.#db
+      .selectFrom('devices')
+      .select(['member', (e) => e.fn.min('acked').as('acked')])
+      .where('status', '!=', 'removed')
+      .where((e) => e.or([e('last_seen', '>', seenAfter), e('requested_at', '>', seenAfter)]))
+      .groupBy('member')
+      .execute()
+    return rows.map(({ member, acked }) => ({ member, acked: Number(acked) }))
+  }
+
   async insert(device: Device): Promise<void> {
     await this.#db.insertInto('devices').values(device).execute()
   }

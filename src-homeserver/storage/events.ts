@@ -2,6 +2,7 @@
 import type { Db, Row } from './schema.ts'
 
 export type EventRow = Row<'events'>
+export type NewEventRow = Omit<EventRow, 'soft_failed' | 'sole'>
 
 /** Positions of a room, both ends included. */
 export interface Span {
@@ -16,7 +17,7 @@ export class Events {
   }
 
   async insert(
-    row: EventRow,
+    row: NewEventRow,
     edges: { readonly prev: readonly string[]; readonly auth: readonly string[] },
   ): Promise<void> {
     await this.#db.insertInto('events').values(row).execute()
@@ -78,6 +79,7 @@ export class Events {
       .selectAll()
       .where('room_id', '=', room)
       .where('rejected', '=', 0)
+      .where('soft_failed', '=', 0)
       .where('pos', '<', before)
       .where((e) => e.or(spans.map(({ from, to }) => e.between('pos', from, to))))
       .orderBy('pos', 'desc')
@@ -85,14 +87,98 @@ export class Events {
       .execute()
   }
 
+  /** Oldest first. */
   async extremities(room: string): Promise<string[]> {
     const rows = await this.#db
       .selectFrom('extremities')
-      .select('event_id')
-      .where('room_id', '=', room)
-      .orderBy('event_id')
+      .innerJoin('events', 'events.event_id', 'extremities.event_id')
+      .select('extremities.event_id')
+      .where('extremities.room_id', '=', room)
+      .orderBy('events.pos')
       .execute()
     return rows.map((row) => row.event_id)
+  }
+
+  async mark(event: string, facts: { soft_failed?: number; sole?: number }): Promise<void> {
+    await this.#db.updateTable('events').set(facts).where('event_id', '=', event).execute()
+  }
+
+  /** Those of `ids` that are known, rejected ones included. */
+  async known(ids: readonly string[]): Promise<Set<string>> {
+    if (ids.length === 0) return new Set()
+    const rows = await this.#db
+      .selectFrom('events')
+      .select('event_id')
+      .where('event_id', 'in', ids)
+      .execute()
+    return new Set(rows.map((row) => row.event_id))
+  }
+
+  /** The room's events in this node's order, newest first, from `upTo` downwards. */
+  async before(room: string, upTo: number, limit: number): Promise<EventRow[]> {
+    return this.#db
+      .selectFrom('events')
+      .selectAll()
+      .where('room_id', '=', room)
+      .where('pos', '<=', upTo)
+      .orderBy('pos', 'desc')
+      .limit(limit)
+      .execute()
+  }
+
+  /** As `before`, only what it takes to walk the graph. */
+  async graphBefore(
+    room: string,
+    upTo: number,
+    limit: number,
+  ): Promise<{ event_id: string; pos: number; rejected: number; parents: string[] }[]> {
+    const rows = await this.#db
+      .selectFrom('events')
+      .select(['event_id', 'pos', 'rejected'])
+      .where('room_id', '=', room)
+      .where('pos', '<=', upTo)
+      .orderBy('pos', 'desc')
+      .limit(limit)
+      .execute()
+    const parents = new Map<string, string[]>(rows.map((row) => [row.event_id, []]))
+    if (rows.length > 0) {
+      const edges = await this.#db
+        .selectFrom('event_edges')
+        .select(['event_id', 'parent_id'])
+        .where('kind', '=', 'prev')
+        .where('event_id', 'in', [...parents.keys()])
+        .execute()
+      for (const { event_id, parent_id } of edges) parents.get(event_id)?.push(parent_id)
+    }
+    return rows.map((row) => ({ ...row, parents: parents.get(row.event_id) ?? [] }))
+  }
+
+  /** Takes the bodies away whose time has come, and no longer looks for them. */
+  async expire(now: number): Promise<void> {
+    await this.#db
+      .updateTable('events')
+      .set({ body: null, expires_at: null })
+      .where('expires_at', '<=', now)
+      .execute()
+  }
+
+  /** Gives a withheld body back. */
+  async fill(event: string, body: string): Promise<void> {
+    await this.#db.updateTable('events').set({ body }).where('event_id', '=', event).execute()
+  }
+
+  /** In this node's order, oldest first, from after `pos` up to `upTo`. */
+  async between(room: string, pos: number, upTo: number, limit: number): Promise<EventRow[]> {
+    return this.#db
+      .selectFrom('events')
+      .selectAll()
+      .where('room_id', '=', room)
+      .where('rejected', '=', 0)
+      .where('pos', '>', pos)
+      .where('pos', '<=', upTo)
+      .orderBy('pos')
+      .limit(limit)
+      .execute()
   }
 
   /** Takes the body away; ids and signatures stay. */

@@ -20,6 +20,8 @@ export class GroupCommit {
   readonly #db: Db
   #waiting: Job[] = []
   #running: Promise<void> | null = null
+  /** Jobs and batches that left nothing. */
+  undone = 0
 
   constructor(db: Db) {
     this.#db = db
@@ -62,6 +64,7 @@ export class GroupCommit {
         () => null,
         (error: unknown) => ({ error }),
       )
+      if (failure !== null) this.undone++
       for (const job of batch) job.settle(failure)
       await new Promise((resolve) => setImmediate(resolve))
     }
@@ -70,20 +73,24 @@ export class GroupCommit {
 
   async #commit(batch: readonly Job[]): Promise<void> {
     await this.#db.transaction().execute(async (db) => {
-      for (const job of batch) await inSavepoint(db, job)
+      for (const job of batch) if (!(await inSavepoint(db, job))) this.undone++
       passBoundary('commit.before', 'node')
     })
     passBoundary('commit.after', 'node')
   }
 }
 
-async function inSavepoint(db: Transaction<Schema>, job: Job): Promise<void> {
+/** Whether it holds. */
+async function inSavepoint(db: Transaction<Schema>, job: Job): Promise<boolean> {
   await sql`savepoint job`.execute(db)
+  let held = true
   try {
     await job.run(db)
   } catch {
     // The job keeps its error; the others go on.
+    held = false
     await sql`rollback to savepoint job`.execute(db)
   }
   await sql`release savepoint job`.execute(db)
+  return held
 }

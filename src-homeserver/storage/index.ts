@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { Kysely } from 'kysely'
 import { Accounts } from './accounts.ts'
 import { Devices } from './devices.ts'
+import { Federation } from './federation.ts'
 import { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Manifests } from './manifests.ts'
@@ -27,7 +28,8 @@ export { lockFolder } from './sqlite.ts'
 export { StorageError } from './storage-error.ts'
 export type { Account } from './accounts.ts'
 export type { Device, PairingStep } from './devices.ts'
-export type { EventRow, Span } from './events.ts'
+export type { EventRow, NewEventRow, Span } from './events.ts'
+export type { OutboxRow } from './federation.ts'
 export type { Audience, StreamItem } from './streams.ts'
 export type { ToDeviceRow } from './to-device.ts'
 
@@ -44,6 +46,7 @@ export interface Tx {
   readonly receipts: Receipts
   readonly txns: Txns
   readonly streams: Streams
+  readonly federation: Federation
 }
 
 export interface Storage {
@@ -56,6 +59,8 @@ export interface Storage {
    * database: anything slower inside would hold up everyone.
    */
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /** How often a write was undone: what was remembered of one of them may never have been. */
+  undone(): number
   close(): Promise<void>
 }
 
@@ -64,6 +69,8 @@ export interface StorageOptions {
   readonly serverName: string
   /** Called with the accounts that have news, after the news is durable. */
   readonly onNews?: (members: ReadonlySet<string>) => void
+  /** Called with the servers for which something waits, after it is durable. */
+  readonly onOutbound?: (servers: ReadonlySet<string>) => void
   /** A tool beside a running node: without the lock on the folder. */
   readonly shared?: boolean
 }
@@ -77,7 +84,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     try {
       await migrate(db)
       const id = await identify(db, options.serverName)
-      return new SqlStorage(db, id, unlock, options.onNews ?? (() => undefined))
+      return new SqlStorage(db, id, unlock, options)
     } catch (error) {
       await db.destroy()
       throw error
@@ -93,19 +100,14 @@ class SqlStorage implements Storage {
   readonly #db: Db
   readonly #writes: GroupCommit
   readonly #unlock: () => void
-  readonly #onNews: (members: ReadonlySet<string>) => void
+  readonly #options: StorageOptions
 
-  constructor(
-    db: Db,
-    id: string,
-    unlock: () => void,
-    onNews: (members: ReadonlySet<string>) => void,
-  ) {
+  constructor(db: Db, id: string, unlock: () => void, options: StorageOptions) {
     this.#db = db
     this.#writes = new GroupCommit(db)
     this.id = id
     this.#unlock = unlock
-    this.#onNews = onNews
+    this.#options = options
   }
 
   async read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -114,13 +116,20 @@ class SqlStorage implements Storage {
 
   async write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     let woken: ReadonlySet<string> = new Set()
+    let outbound: ReadonlySet<string> = new Set()
     const result = await this.#writes.write((db) => {
       const tx = repositories(db)
       woken = tx.streams.woken
+      outbound = tx.federation.outbound
       return work(tx)
     })
-    if (woken.size > 0) this.#onNews(woken)
+    if (woken.size > 0) this.#options.onNews?.(woken)
+    if (outbound.size > 0) this.#options.onOutbound?.(outbound)
     return result
+  }
+
+  undone(): number {
+    return this.#writes.undone
   }
 
   async close(): Promise<void> {
@@ -143,6 +152,7 @@ function repositories(db: Db): Tx {
     receipts: new Receipts(db),
     txns: new Txns(db),
     streams: new Streams(db),
+    federation: new Federation(db),
   }
 }
 

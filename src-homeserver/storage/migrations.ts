@@ -6,7 +6,7 @@ import { StorageError } from './storage-error.ts'
 
 type Migration = (db: Db) => Promise<void>
 
-const migrations: readonly Migration[] = [firstSchema]
+const migrations: readonly Migration[] = [firstSchema, federation]
 
 /** Throws `StorageError('newer_schema')` and leaves the data as it is. */
 export async function migrate(db: Db): Promise<void> {
@@ -287,4 +287,80 @@ async function deliveryTables(db: Db): Promise<void> {
     .addColumn('stored_at', 'bigint', (c) => c.notNull())
     .execute()
   await table(db, 'feed', { member: 'text', pos: 'int', device: 'text' }, ['member', 'pos'])
+}
+
+async function federation(db: Db): Promise<void> {
+  const zero = (name: string) =>
+    db.schema.alterTable('events').addColumn(name, 'bigint', (c) => c.notNull().defaultTo(0))
+  await zero('soft_failed').execute()
+  await zero('sole').execute()
+  await db.schema.alterTable('events').addColumn('expires_at', 'bigint').execute()
+  await index(db, 'events', ['expires_at'])
+  await db.schema
+    .alterTable('memberships')
+    .addColumn('server', 'text', (c) => c.notNull().defaultTo(''))
+    .execute()
+  for (const { room_id, member, user_id } of await db
+    .selectFrom('memberships')
+    .selectAll()
+    .execute())
+    await db
+      .updateTable('memberships')
+      .set({ server: user_id.slice(user_id.indexOf(':') + 1) })
+      .where('room_id', '=', room_id)
+      .where('member', '=', member)
+      .execute()
+  await index(db, 'memberships', ['room_id', 'server'])
+  await index(db, 'extremities', ['event_id'])
+  await table(
+    db,
+    'server_keys',
+    {
+      server: 'text',
+      key_id: 'text',
+      ed25519: 'text',
+      since: 'int',
+      until: 'int?',
+      seen_at: 'int',
+    },
+    ['server', 'key_id'],
+  )
+  await table(
+    db,
+    'remote_accounts',
+    {
+      member: 'text',
+      user_id: 'text',
+      head: 'text',
+      height: 'int',
+      display_name: 'text',
+      seen_at: 'int',
+    },
+    ['member'],
+  )
+  await index(db, 'remote_accounts', ['user_id'])
+  await table(
+    db,
+    'remote_invites',
+    { room_id: 'text', member: 'text', pos: 'int', server: 'text', state: 'text' },
+    ['room_id', 'member'],
+  )
+  await table(
+    db,
+    'outbox',
+    {
+      destination: 'text',
+      seq: 'int',
+      id: 'text',
+      kind: 'text',
+      item: 'text',
+      stored_at: 'int',
+    },
+    ['destination', 'seq'],
+  )
+  await table(db, 'inbound_items', { origin: 'text', id: 'text', stored_at: 'int' }, [
+    'origin',
+    'id',
+  ])
+  await index(db, 'inbound_items', ['stored_at'])
 }

@@ -51,6 +51,7 @@ export class Rooms {
       .select('event_id')
       .where('room_id', '=', room)
       .where('current', '=', 1)
+      .where('event_id', '!=', '')
       .execute()
     return rows.map((row) => row.event_id)
   }
@@ -62,6 +63,7 @@ export class Rooms {
       .select('now.event_id')
       .where('now.room_id', '=', room)
       .where('now.pos', '<=', pos)
+      .where('now.event_id', '!=', '')
       .where((e) =>
         e.not(
           e.exists(
@@ -85,10 +87,12 @@ export class Rooms {
     room: string,
     type: string,
     stateKey: string,
-  ): Promise<{ pos: number; event_id: string; member: string; membership: string | null }[]> {
+  ): Promise<
+    { pos: number; event_id: string; member: string | null; membership: string | null }[]
+  > {
     return this.#db
       .selectFrom('state_changes')
-      .innerJoin('events', 'events.event_id', 'state_changes.event_id')
+      .leftJoin('events', 'events.event_id', 'state_changes.event_id')
       .select(['state_changes.pos', 'state_changes.event_id', 'events.member', 'events.membership'])
       .where('state_changes.room_id', '=', room)
       .where('state_changes.type', '=', type)
@@ -128,6 +132,46 @@ export class Rooms {
       .where('membership', 'in', memberships)
       .execute()
     return rows.map((row) => row.member)
+  }
+
+  /** Servers with members of these kinds. */
+  async servers(
+    room: string,
+    memberships: readonly MembershipRow['membership'][],
+  ): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('memberships')
+      .select('server')
+      .distinct()
+      .where('room_id', '=', room)
+      .where('membership', 'in', memberships)
+      .execute()
+    return rows.map((row) => row.server)
+  }
+
+  /** What the room knows of a server's members. */
+  async membersOf(room: string, server: string): Promise<MembershipRow[]> {
+    return this.#db
+      .selectFrom('memberships')
+      .selectAll()
+      .where('room_id', '=', room)
+      .where('server', '=', server)
+      .execute()
+  }
+
+  /** Other servers that share a room with `member`. */
+  async serversAround(member: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('memberships as own')
+      .innerJoin('memberships as peer', 'peer.room_id', 'own.room_id')
+      .select('peer.server')
+      .distinct()
+      .where('own.member', '=', member)
+      .where('own.membership', 'in', ['join', 'invite'])
+      .where('peer.membership', 'in', ['join', 'invite'])
+      .where('peer.local', '=', 0)
+      .execute()
+    return rows.map((row) => row.server)
   }
 
   /** By room id, from `after` on. */

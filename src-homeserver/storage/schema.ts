@@ -116,6 +116,12 @@ interface Events {
   redacted_by: string | null
   /** Breaks the rules at its own place: kept, never shown, never part of the state. */
   rejected: number
+  /** Good at its own place, but not by the state as it was here when it came: never shown. */
+  soft_failed: Generated<number>
+  /** Was the graph's only end when it came: the state after it is the one stored at its position. */
+  sole: Generated<number>
+  /** When the body is to be gone. */
+  expires_at: number | null
 }
 
 interface EventEdges {
@@ -136,6 +142,7 @@ interface StateChanges {
   type: string
   state_key: string
   pos: number
+  /** Empty: nothing stands under the key any more. */
   event_id: string
   current: number
 }
@@ -147,6 +154,7 @@ interface Memberships {
   user_id: string
   /** Whether the member's account lives on this node. */
   local: number
+  server: string
   event_id: string
   pos: number
 }
@@ -189,8 +197,57 @@ interface Txns {
   stored_at: number
 }
 
+interface ServerKeys {
+  server: string
+  key_id: string
+  ed25519: string
+  since: number
+  until: number | null
+  seen_at: number
+}
+
+/** Accounts of other servers, as far as their manifests were fetched and verified. */
+interface RemoteAccounts {
+  member: string
+  user_id: string
+  head: string
+  height: number
+  display_name: string
+  seen_at: number
+}
+
+/** Invitations into rooms that nobody here is in. */
+interface RemoteInvites {
+  room_id: string
+  member: string
+  pos: number
+  /** Who sent it, and so knows the room. */
+  server: string
+  /** JSON of the Pdus that show what the room is, the invitation last. */
+  state: string
+}
+
+/** What waits for another server, in order. */
+interface Outbox {
+  destination: string
+  seq: number
+  /** Names the item to its receiver, who takes it once. */
+  id: string
+  kind: string
+  /** JSON; of an event only its id and this destination's wraps. */
+  item: string
+  stored_at: number
+}
+
+/** Items of other servers that were taken: they may come again. */
+interface InboundItems {
+  origin: string
+  id: string
+  stored_at: number
+}
+
 export type StreamKind =
-  'event' | 'receipt' | 'to_device' | 'manifest' | 'profile' | 'account' | 'prekeys'
+  'invite' | 'event' | 'receipt' | 'to_device' | 'manifest' | 'profile' | 'account' | 'prekeys'
 
 /** Everything that happened, once. `ref` names it: an event id, a member, … by `kind`. */
 interface Stream {
@@ -230,6 +287,11 @@ export interface Schema {
   txns: Txns
   stream: Stream
   feed: Feed
+  server_keys: ServerKeys
+  remote_accounts: RemoteAccounts
+  remote_invites: RemoteInvites
+  outbox: Outbox
+  inbound_items: InboundItems
 }
 
 export type Row<T extends keyof Schema> = Selectable<Schema[T]>

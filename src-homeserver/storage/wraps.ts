@@ -17,6 +17,16 @@ export class Wraps {
       .execute()
   }
 
+  /** Those that are there already stay as they are. */
+  async putNew(rows: readonly WrapRow[]): Promise<void> {
+    if (rows.length === 0) return
+    await this.#db
+      .insertInto('wraps')
+      .values([...rows])
+      .onConflict((c) => c.columns(['member', 'device', 'event_id']).doNothing())
+      .execute()
+  }
+
   /** By event id. */
   async forEvents(
     member: string,

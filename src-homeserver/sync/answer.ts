@@ -49,6 +49,12 @@ export class Draft {
     this.#grow(row.pdu.length + (row.body?.length ?? 0) + (wrap?.length ?? 0))
   }
 
+  /** An invitation into a room that lives elsewhere; `state` is JSON of its Pdus. */
+  addInvite(room: string, state: string): void {
+    this.restart(room, JSON.parse(state) as Pdu[], null).membership = 'invite'
+    this.items++
+  }
+
   /** State before the timeline begins; what was gathered of the room so far no longer counts. */
   restart(room: string, state: Pdu[], before: number | null): DraftDelta {
     const delta = this.room(room)
@@ -107,7 +113,9 @@ export async function finish(
   draft: Draft,
   next: string,
 ): Promise<SyncResponse> {
-  const accounts = await tx.accounts.byMembers([...draft.manifests, ...draft.profiles])
+  const named = [...draft.manifests, ...draft.profiles]
+  const remote = await tx.federation.accounts(named)
+  const accounts = [...(await tx.accounts.byMembers(named)), ...remote]
   const rooms: Record<string, RoomDelta> = {}
   for (const [id, { state, ...delta }] of draft.rooms)
     rooms[id] = state === undefined ? delta : { ...delta, state }
@@ -120,7 +128,7 @@ export async function finish(
       .map(({ user_id, member, head, height }) => ({ user_id, member, head, height })),
     account: await accountSection(tx, caller),
     profiles: accounts
-      .filter(({ member }) => draft.profiles.has(member))
+      .filter(({ member, display_name }) => draft.profiles.has(member) && display_name !== '')
       .map(({ user_id, display_name }) => ({ user_id, display_name })),
   }
 }

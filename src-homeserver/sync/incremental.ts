@@ -40,13 +40,17 @@ export async function incrementalPage(
       cut = true
       break
     }
-    if (item.kind === 'event') await addEvent(tx, draft, member, item, loaded, own)
+    if (item.kind === 'invite') await addInvite(tx, draft, member, item)
+    else if (item.kind === 'event') await addEvent(tx, draft, member, item, loaded, own)
     else await addOther(tx, draft, { member, device }, item)
     upTo = item.pos
   }
   if (!cut) upTo = head
-  for (const [room, delta] of draft.rooms)
-    delta.membership = standing(membershipAt(await ownChanges(tx, own, room, member), upTo))
+  for (const [room, delta] of draft.rooms) {
+    const elsewhere = (await tx.federation.invite(room, member)) !== undefined
+    const changes = await ownChanges(tx, own, room, member)
+    delta.membership = elsewhere ? 'invite' : standing(membershipAt(changes, upTo))
+  }
   return { draft, upTo }
 }
 
@@ -99,6 +103,14 @@ async function addEvent(
     }
   }
   draft.addEvent(room, row, loaded.wraps.get(row.event_id))
+}
+
+/** Into a room that nobody here is in; or taken back, which the membership alone says. */
+async function addInvite(tx: Tx, draft: Draft, member: string, item: StreamItem): Promise<void> {
+  const invite = await tx.federation.invite(item.ref, member)
+  if (invite !== undefined) draft.addInvite(item.ref, invite.state)
+  else draft.room(item.ref)
+  draft.items++
 }
 
 async function addOther(

@@ -69,6 +69,11 @@ async function addRoom(
   room: string,
   upTo: number,
 ): Promise<void> {
+  const invite = await tx.federation.invite(room, member)
+  if (invite !== undefined) {
+    draft.addInvite(room, invite.state)
+    return
+  }
   const changes = await membershipChanges(tx, room, member)
   const membership = membershipAt(changes, upTo)
   if (membership === 'invite') {

@@ -5,19 +5,30 @@ import { join } from 'node:path'
 
 export interface NodeProcess {
   readonly url: string
+  /** Where other nodes reach it; null: nowhere. */
+  readonly federationUrl: string | null
   readonly serverName: string
   readonly output: () => string
   /** Resolves when the process is gone; its exit code, or null after a signal. */
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>
 }
 
+export interface ProcessOptions {
+  readonly more?: readonly string[]
+  readonly name?: string
+  /** A settings file that says name, data and listeners. */
+  readonly config?: string
+}
+
 export async function startProcess(
   dataDir: string,
-  more: readonly string[] = [],
+  { more = [], name: serverName = 'node.test', config }: ProcessOptions = {},
 ): Promise<NodeProcess> {
-  const serverName = 'node.test'
   const main = join(import.meta.dirname, '..', 'main.ts')
-  const args = [main, 'serve', '--server-name', serverName, '--data', dataDir]
+  const args =
+    config === undefined
+      ? [main, 'serve', '--server-name', serverName, '--data', dataDir]
+      : [main, 'serve', '--config', config]
   const child = spawn(
     process.execPath,
     [...args, '--listen', '127.0.0.1:0', '--rate-limits', 'off', '--log', 'debug', ...more],
@@ -35,6 +46,7 @@ export async function startProcess(
   })
   return {
     url,
+    federationUrl: /other nodes on (\S+)/.exec(output)?.[1] ?? null,
     serverName,
     output: () => output,
     kill: (signal) => end(child, signal),

@@ -267,12 +267,19 @@ export class TestDevice {
     return { envelope: header, envelope_sig: sig, body: toBase64Url(bytes) }
   }
 
-  sealMessage(room: string, state: RoomState, text: string, wraps: Wrap[] = []): Submission {
+  sealMessage(
+    room: string,
+    state: RoomState,
+    text: string,
+    wraps: Wrap[] = [],
+    expiresAt?: number,
+  ): Submission {
+    const draft = this.#draft(room, 'e.message', rosterHash(crypto, rosterPairs(state)))
     const result = sealEnvelope({
       crypto,
       random,
       local: this.local,
-      draft: this.#draft(room, 'e.message', rosterHash(crypto, rosterPairs(state))),
+      draft: expiresAt === undefined ? draft : { ...draft, expires_at: expiresAt },
       content: { v: 1, kind: 'text', text },
     })
     if (!result.ok) throw new Error(result.code)

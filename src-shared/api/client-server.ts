@@ -408,6 +408,23 @@ export const clientApi = {
     errors: ['M_LIMIT_EXCEEDED'],
   }),
 
+  /** Keys under which events of a server are signed, this one or another. */
+  serverKeys: endpoint({
+    method: 'GET',
+    path: p('/servers/{serverName}/keys'),
+    auth: 'active_device',
+    summary: 'Signing keys of a server, old ones included',
+    params: z.object({ serverName: serverNameSchema }),
+    query: none,
+    body: noBody,
+    response: z.object({
+      server_name: serverNameSchema,
+      keys: z.array(nodeKeySchema).max(1024),
+    }),
+    maxBytes: 0,
+    errors: ['M_NOT_FOUND', 'E_FEDERATION_UNAVAILABLE', 'E_PEER_UNREACHABLE'],
+  }),
+
   /** The submissions are the room's first state events, `e.room.create` first, in order. */
   createRoom: endpoint({
     method: 'POST',
@@ -445,6 +462,7 @@ export const clientApi = {
       'M_NOT_FOUND',
       'M_FORBIDDEN',
       'M_TOO_LARGE',
+      'E_PEER_UNREACHABLE',
     ],
   }),
   state: endpoint({

@@ -39,8 +39,12 @@ export const errcodes = [
   'E_UNAUTHORIZED_EVENT',
   /** The same transaction id was used for other bytes. */
   'E_TXN_REUSED',
-  /** Someone or something on another server is named, and this node does not federate yet. */
+  /** Someone or something on another server is named, with which this node does not federate. */
   'E_FEDERATION_UNAVAILABLE',
+  /** The other server does not answer now; asking again later may help. */
+  'E_PEER_UNREACHABLE',
+  /** Signature, key, ends or nonce of a request between servers is wrong. */
+  'E_BAD_SIGNATURE',
   /** `since` is not of this node, from its future, or older than what it keeps: sync without it. */
   'E_SYNC_RESET',
 ] as const
@@ -88,5 +92,7 @@ export const statusOf: Record<Errcode, number> = {
   E_UNAUTHORIZED_EVENT: 403,
   E_TXN_REUSED: 409,
   E_FEDERATION_UNAVAILABLE: 422,
+  E_PEER_UNREACHABLE: 504,
+  E_BAD_SIGNATURE: 401,
   E_SYNC_RESET: 409,
 }

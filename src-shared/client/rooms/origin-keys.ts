@@ -38,16 +38,32 @@ export class OriginKeyBook {
 
   /** Asks the own node for its key. Throws `Unanswered`. */
   async fetchOwn(): Promise<void> {
-    const { api, db, life, me } = this.#ctx
+    const { api, life, me } = this.#ctx
     const answer = await api.call('capabilities', { cancel: life })
     if (!answer.ok || answer.value.server_name !== me.serverName) return
-    const { key_id, ed25519 } = answer.value.signing_key
-    await db.step('origin-key', async (step) => {
+    await this.#keep(me.serverName, [answer.value.signing_key])
+  }
+
+  /** Asks the own node for the keys of another, which it has verified events under. Throws `Unanswered`. */
+  async fetch(server: string): Promise<void> {
+    const { api, life } = this.#ctx
+    const answer = await api.call('serverKeys', { params: { serverName: server }, cancel: life })
+    if (answer.ok && answer.value.server_name === server)
+      await this.#keep(server, answer.value.keys)
+  }
+
+  async #keep(
+    server: string,
+    keys: readonly { readonly key_id: string; readonly ed25519: string }[],
+  ): Promise<void> {
+    await this.#ctx.db.step('origin-key', async (step) => {
       const servers = (await step.get(originKeysRecord, KEY))?.servers ?? {}
-      const own = servers[me.serverName] ?? {}
+      const known = servers[server] ?? {}
       // A key id stands for one key, ever.
-      if (own[key_id] !== undefined) return
-      const next = { ...servers, [me.serverName]: { ...own, [key_id]: ed25519 } }
+      const fresh = keys.filter(({ key_id }) => known[key_id] === undefined)
+      if (fresh.length === 0) return
+      const added = Object.fromEntries(fresh.map(({ key_id, ed25519 }) => [key_id, ed25519]))
+      const next = { ...servers, [server]: { ...known, ...added } }
       step.put(originKeysRecord, KEY, { v: 1, servers: next })
     })
   }

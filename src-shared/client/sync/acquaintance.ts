@@ -1,6 +1,6 @@
 /**
  * Getting to know those whom a sync names: their manifests as far as rosters speak of them, their names,
- * the signing key of the own node. All of it is asked for before a step begins that needs it.
+ * the signing keys of nodes. All of it is asked for before a step begins that needs it.
  */
 import { readContent, STATE_TYPES } from '../../protocol/index.ts'
 import type { Pdu } from '../../protocol/index.ts'
@@ -42,7 +42,6 @@ export class Acquaintance {
     for (const { user_id, member, head, height } of response.manifests)
       if (!(await contacts.knowsHead(db, member, head, height)))
         await contacts.refresh(user_id, member)
-    await this.#knowOrigin(pdus)
     await this.meet(pdus)
     for (const { user_id: userId, message } of response.to_device) {
       const { member, device } = message.sender
@@ -51,22 +50,25 @@ export class Acquaintance {
     }
   }
 
-  /** The own node may have a new signing key. */
-  async #knowOrigin(pdus: readonly Pdu[]): Promise<void> {
+  /** Nodes not met before, and those with a new signing key. */
+  async #knowOrigins(pdus: readonly Pdu[]): Promise<void> {
     const { db, me } = this.#ctx
     const { originKeys } = this.#parts
     const keys = await originKeys.lookup(db)
-    const unknown = pdus.some(
-      ({ event, event_sig }) =>
-        event.origin === me.serverName && keys(event.origin, event_sig.key_id) === undefined,
+    const unknown = new Set(
+      pdus
+        .filter(({ event, event_sig }) => keys(event.origin, event_sig.key_id) === undefined)
+        .map(({ event }) => event.origin),
     )
-    if (unknown) await originKeys.fetchOwn()
+    for (const server of unknown)
+      await (server === me.serverName ? originKeys.fetchOwn() : originKeys.fetch(server))
   }
 
-  /** Those whom state events name. Throws `Unanswered`. */
+  /** Those whom state events name, and the nodes the events come from. Throws `Unanswered`. */
   async meet(pdus: readonly Pdu[]): Promise<void> {
     const { db } = this.#ctx
     const { contacts, states } = this.#parts
+    await this.#knowOrigins(pdus)
     for (const pdu of pdus) {
       const { type, state_key: member } = pdu.envelope
       if (type !== STATE_TYPES.member && type !== STATE_TYPES.roster) continue

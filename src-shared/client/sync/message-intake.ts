@@ -99,6 +99,20 @@ export class MessageIntake {
     return this.#open(step, arrived, sender.peer, base)
   }
 
+  /** The wrap of a message that was there before it: another node had passed the message on without. */
+  async late(step: Step, arrived: ArrivedMessage): Promise<void> {
+    const { sessions, contacts, keyRequests } = this.#parts
+    const { room, event, wrap } = arrived
+    const { envelopeId: envelope } = event
+    if (wrap === undefined || (await step.get(sealedRecord, sealedKey(envelope))) === null) return
+    const sender = await this.#sender(step, arrived)
+    if (sender === null) return
+    const local = await contacts.local(step)
+    const unwrapped = await sessions.unwrap(step, local, sender.peer, envelope, wrap)
+    if (unwrapped.ok)
+      await keyRequests.take(step, room, envelope, toBase64Url(unwrapped.contentKey))
+  }
+
   async #open(
     step: Step,
     arrived: ArrivedMessage,

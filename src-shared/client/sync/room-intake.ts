@@ -75,7 +75,13 @@ export class RoomIntake {
     if (event === null) return this.#refuse(step, room, this.#nameless(entry), 0, 'malformed')
     const { envelopeId, header } = event
     const at = event.pdu.event.origin_ts
-    if (await timeline.knows(step, room, envelopeId)) return NOTHING
+    if (await timeline.knows(step, room, envelopeId)) {
+      const { wrap } = entry
+      const state = await states.get(step, room)
+      if (wrap !== undefined && event.roomId === room && header.type === MESSAGE_TYPES.message)
+        await this.messages.late(step, { room, event, wrap, state, old: true, equivocal: false })
+      return NOTHING
+    }
     if (event.roomId !== room) return this.#refuse(step, room, envelopeId, at, 'reattributed')
 
     const state = await states.get(step, room)

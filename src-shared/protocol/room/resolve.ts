@@ -17,6 +17,10 @@ import type { RoomState } from './state.ts'
 /** Accepted events of one room; whatever one of them names is there as well. */
 export interface EventSource {
   getEvent(id: string): RoomEvent | undefined
+  /** A number greater than that of any ancestor, where the keeper of the events has one at hand. */
+  order?(id: string): number
+  /** The state after an event, where it is stored: nothing before it is read then. */
+  anchor?(id: string): RoomState | undefined
 }
 
 export interface RoomGraph {
@@ -38,8 +42,9 @@ export function createRoomGraph(source: EventSource, cached = 512): RoomGraph {
     return event
   }
 
-  /** Longest way down to the create event: greater than that of any ancestor. */
+  /** Longest way down to the create event, or the source's order: greater than that of any ancestor. */
   function depthOf(id: string): number {
+    if (source.order !== undefined) return source.order(id)
     const pending = [id]
     for (let next = pending.at(-1); next !== undefined; next = pending.at(-1)) {
       const parents = get(next).pdu.event.prev_events
@@ -84,7 +89,7 @@ export function createRoomGraph(source: EventSource, cached = 512): RoomGraph {
     const path: { event: RoomEvent; rest: RoomEvent[] }[] = []
     let from: string | null = id
     let state: RoomState | undefined
-    while (from !== null && (state = states.get(from)) === undefined) {
+    while (from !== null && (state = states.get(from) ?? source.anchor?.(from)) === undefined) {
       const event = get(from)
       const { base, rest } = split(event.pdu.event.prev_events)
       path.push({ event, rest })

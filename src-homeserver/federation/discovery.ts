@@ -1,25 +1,27 @@
-/**
- * What other nodes and clients find before they speak: version, signing keys, and the `.well-known`
- * documents (Federation §1). Exchanging events is not built yet; the mode says so.
- */
+/** What other nodes and clients find before they speak: the `.well-known` documents and the version (Federation §15). */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { FEDERATION_VERSIONS } from '../../src-shared/api/index.ts'
+import type { ServerAnswer } from '../../src-shared/api/index.ts'
 import { parseServerName } from '../../src-shared/protocol/index.ts'
 import { software } from '../config.ts'
 import type { NodeConfig } from '../config.ts'
 import { publicRateLimit } from '../http/rate-limit.ts'
 import type { Context } from '../context.ts'
+import { FEDERATION_PORT } from './directory.ts'
 
-const FEDERATION_PORT = 8448
-
-export function registerFederation(app: FastifyInstance, context: Context): void {
-  const config = { rateLimit: publicRateLimit(context.config.rateLimits) }
-  app.get('/_eccp/federation/v1/version', { config }, async () => ({
+export function versionAnswer({ config, keys }: Context): ServerAnswer<'version'> {
+  return {
     server: software,
-    server_name: context.config.serverName,
-    versions: ['v0.1'],
-    mode: 'isolated',
-    signing_keys: context.keys.published,
-  }))
+    server_name: config.serverName,
+    versions: [...FEDERATION_VERSIONS],
+    features: [],
+    mode: config.federation.mode,
+    signing_keys: keys.published.slice(0, 64),
+  }
+}
+
+export function registerDiscovery(app: FastifyInstance, context: Context): void {
+  const config = { rateLimit: publicRateLimit(context.config.rateLimits) }
   app.get('/.well-known/eccp/server', { config }, async (_request, reply) => {
     reply.header('cache-control', 'public, max-age=3600')
     return { 'm.server': federationAddress(context.config.serverName) }
@@ -28,6 +30,12 @@ export function registerFederation(app: FastifyInstance, context: Context): void
     reply.header('cache-control', 'public, max-age=3600')
     return { 'm.homeserver': { base_url: context.config.publicBaseUrl ?? ownAddress(request) } }
   })
+}
+
+/** On the clients' listener, where people look a node up. */
+export function registerVersion(app: FastifyInstance, context: Context): void {
+  const config = { rateLimit: publicRateLimit(context.config.rateLimits) }
+  app.get('/_eccp/federation/v1/version', { config }, async () => versionAnswer(context))
 }
 
 /** Never from the Host header: the answer may be cached for others. */

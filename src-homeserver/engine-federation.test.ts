@@ -1,0 +1,114 @@
+/** Engines on nodes with different names: the whole way, from one person's outbox to the other's timeline. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { FederationNet } from './testing/federation-net.ts'
+import type { Member } from './testing/federation-net.ts'
+import { messages, newUser, say, texts, until } from './testing/engine-users.ts'
+import type { TestUser } from './testing/engine-users.ts'
+
+vi.setConfig({ testTimeout: 240_000 })
+
+let net: FederationNet
+let users: TestUser[]
+beforeEach(async () => {
+  net = await FederationNet.open(['a.test', 'b.test', 'c.test'])
+  users = []
+})
+afterEach(async () => {
+  await Promise.all(users.map(({ engine }) => engine.stop()))
+  await net.close()
+})
+
+async function person(home: Member, name: string): Promise<TestUser> {
+  const user = await newUser(home, name)
+  users.push(user)
+  return user
+}
+
+async function conversation(from: TestUser, to: TestUser, server: string): Promise<string> {
+  const { room } = await from.engine.startDirect(`@${to.name}:${server}`)
+  await until(() => to.engine.roomList().some(({ id }) => id === room))
+  await to.engine.accept(room)
+  await until(() => from.engine.roomList().some((one) => one.id === room && one.memberCount === 2))
+  return room
+}
+
+describe('two people on two nodes', () => {
+  it('talk, encrypted, and each sees that the other has it', async () => {
+    const a = await net.start('a.test')
+    const b = await net.start('b.test')
+    const ada = await person(a, 'ada')
+    const ben = await person(b, 'ben')
+    const room = await conversation(ada, ben, 'b.test')
+    await say(ada, room, 'hello')
+    await until(async () => (await texts(ben, room)).includes('hello'))
+    await say(ben, room, 'hello yourself')
+    await until(async () => (await texts(ada, room)).includes('hello yourself'))
+    await until(async () => (await messages(ada, room))[0]?.delivery === 'delivered')
+    expect((await messages(ada, room))[0]?.deliveredTo).toEqual(['BEN'])
+    expect(await texts(ben, room)).toEqual(['hello', 'hello yourself'])
+  })
+
+  it('lose nothing when one node is killed and comes back in the middle', async () => {
+    const a = await net.start('a.test')
+    const b = await net.startProcess('b.test')
+    const ada = await person(a, 'ada')
+    const ben = await person(b, 'ben')
+    const room = await conversation(ada, ben, 'b.test')
+    await say(ada, room, 'before')
+    await until(async () => (await texts(ben, room)).includes('before'))
+    const sent = ['before']
+    // Words in both directions, with the node going away under them.
+    await say(ben, room, 'going')
+    sent.push('going')
+    await b.stop()
+    for (const text of ['are you there?', 'hello?']) {
+      await say(ada, room, text)
+      sent.push(text)
+    }
+    await until(async () =>
+      (await messages(ada, room)).every(({ delivery }) => delivery !== 'sending'),
+    )
+    await say(ben, room, 'I was away')
+    sent.push('I was away')
+    await net.startProcess('b.test')
+    for (const user of [ada, ben])
+      await until(async () => (await texts(user, room)).length === sent.length, 120_000)
+    await say(ada, room, 'welcome back')
+    sent.push('welcome back')
+    for (const user of [ada, ben]) {
+      await until(async () => (await texts(user, room)).includes('welcome back'))
+      expect([...(await texts(user, room))].sort()).toEqual([...sent].sort())
+    }
+  })
+
+  it('read what came around by a third node once its sender can be reached', async () => {
+    const homes = [await net.start('a.test'), await net.start('b.test'), await net.start('c.test')]
+    const [ada, bea, cem] = await Promise.all(
+      ['ada', 'bea', 'cem'].map((name, index) => person(homes[index] as Member, name)),
+    )
+    if (ada === undefined || bea === undefined || cem === undefined) throw new Error('nobody')
+    const { room } = await ada.engine.createGroup({
+      name: 'Three',
+      topic: '',
+      historyVisibility: 'joined',
+      invite: ['@bea:b.test', '@cem:c.test'],
+    })
+    for (const guest of [bea, cem]) {
+      await until(() => guest.engine.roomList().some(({ id }) => id === room))
+      await guest.engine.accept(room)
+    }
+    for (const one of [ada, bea, cem])
+      await until(() =>
+        one.engine.roomList().some(({ id, memberCount }) => id === room && memberCount === 3),
+      )
+    net.cut('a.test', 'c.test')
+    await say(ada, room, 'around')
+    await until(async () => (await texts(bea, room)).includes('around'))
+    await say(bea, room, 'straight')
+    await until(async () => (await texts(cem, room)).includes('straight'))
+    expect(await texts(cem, room)).toEqual(['<waiting_for_key>', 'straight'])
+    net.heal()
+    await until(async () => (await texts(cem, room)).includes('around'))
+    expect(await texts(cem, room)).toEqual(['around', 'straight'])
+  })
+})

@@ -1,0 +1,170 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import {
+  inviteBody,
+  joinBody,
+  membershipOf,
+  memberPowerBody,
+  nameBody,
+  topicBody,
+} from '../../src-shared/protocol/index.ts'
+import { FederationNet, seeded } from '../testing/federation-net.ts'
+import type { Member } from '../testing/federation-net.ts'
+import { until } from '../testing/engine-users.ts'
+import { fakeWrap, register } from '../testing/test-device.ts'
+import type { TestDevice } from '../testing/test-device.ts'
+
+vi.setConfig({ testTimeout: 280_000 })
+
+const NAMES = ['a.test', 'b.test', 'c.test'] as const
+let net: FederationNet | null = null
+afterEach(async () => {
+  await net?.close()
+  net = null
+})
+
+interface Scene {
+  readonly net: FederationNet
+  readonly members: readonly Member[]
+  readonly people: readonly TestDevice[]
+  readonly room: string
+}
+
+/** One person on each of three nodes, in one room in which everyone may change some things. */
+async function scene(seed: number): Promise<Scene> {
+  net = await FederationNet.open(NAMES, seed)
+  const members: Member[] = []
+  const people: TestDevice[] = []
+  for (const [index, name] of NAMES.entries()) {
+    const member = await net.start(name)
+    members.push(member)
+    people.push(await register(member, ['ann', 'bea', 'cem'][index] ?? ''))
+  }
+  const [ann, ...others] = people
+  if (ann === undefined) throw new Error('nobody')
+  const room = await ann.createRoom(others.map((one) => inviteBody(one.member, one.userId)))
+  for (const one of others) {
+    await until(async () => (await one.call('state', { params: { roomId: room } })).status === 200)
+    const joined = await one.setState(room, joinBody(one.member, one.userId))
+    if (joined.status !== 200) throw new Error(`join: ${joined.body.errcode} ${joined.body.rule}`)
+  }
+  for (const one of people)
+    await until(async () => {
+      const state = await one.state(room)
+      return people.every((other) => membershipOf(state, other.member) === 'join')
+    })
+  for (const one of others)
+    await ann.setState(room, memberPowerBody(await ann.state(room), one.member, 50))
+  return { net, members, people, room }
+}
+
+/** What a node has of the room: its events, those it refused, and the state it resolves to. */
+async function pictureOf({ node }: Member, room: string): Promise<Record<string, string>> {
+  if (node === null) throw new Error('not running')
+  return node.context.storage.read(async (tx) => {
+    const rows = await tx.events.before(room, Number.MAX_SAFE_INTEGER, 100_000)
+    const of = (rejected: number): string =>
+      rows
+        .filter((row) => row.rejected === rejected)
+        .map((row) => row.event_id)
+        .sort()
+        .join('\n')
+    const state = [...(await tx.rooms.currentState(room))].sort().join('\n')
+    const waiting = (await tx.federation.destinations()).map(({ waiting }) => waiting).join()
+    return { events: of(0), rejected: of(1), state, waiting }
+  })
+}
+
+async function settled({ members, room }: Scene): Promise<void> {
+  await until(async () => {
+    const pictures = await Promise.all(members.map((member) => pictureOf(member, room)))
+    const [first] = pictures
+    return (
+      pictures.every((one) => one['waiting'] === '') &&
+      pictures.every((one) => JSON.stringify(one) === JSON.stringify(first))
+    )
+  }, 120_000)
+}
+
+async function wrapsHeard(device: TestDevice, room: string): Promise<Map<string, boolean>> {
+  const heard = new Map<string, boolean>()
+  let next: string | undefined
+  for (;;) {
+    const answer = await device.sync(next)
+    for (const { pdu, wrap } of answer.rooms[room]?.timeline ?? []) {
+      const id = pdu.event.envelope_id
+      heard.set(id, (heard.get(id) ?? false) || wrap !== undefined)
+    }
+    if (answer.next === next) return heard
+    next = answer.next
+  }
+}
+
+describe('three nodes', () => {
+  it('resolve to the same state after both sides of a partition changed it', async () => {
+    const all = await scene(7)
+    const { net: links, people, room, members } = all
+    await settled(all)
+    links.cut('a.test', 'b.test')
+    links.cut('a.test', 'c.test')
+    const [ann, bea, cem] = people as [TestDevice, TestDevice, TestDevice]
+    await ann.setState(room, nameBody('By Ann'))
+    await ann.setState(room, memberPowerBody(await ann.state(room), cem.member, 0))
+    await bea.setState(room, nameBody('By Bea'))
+    await cem.setState(room, topicBody('By Cem, who may not any more'))
+    for (const one of people) await one.say(room, `${one.name} alone`)
+    links.heal()
+    await settled(all)
+    const states = await Promise.all(people.map((one) => one.state(room)))
+    const [first] = states
+    expect(states.map((state) => [...(state.events.get('e.room.topic')?.keys() ?? [])])).toEqual([
+      [],
+      [],
+      [],
+    ])
+    // Ann is stronger: what she did stands first, and Bea's change rests on a name that is no more.
+    expect(first?.events.get('e.room.name')?.get('')?.header.member).toBeDefined()
+    await bea.say(room, 'together again')
+    await settled(all)
+    expect(await pictureOf(members[0] as Member, room)).toEqual(
+      await pictureOf(members[2] as Member, room),
+    )
+  })
+
+  it.each([11, 12])(
+    'agree on everything after loss, repetition, delay and cuts, and no device misses a wrap (seed %i)',
+    async (seed) => {
+      const all = await scene(seed)
+      const { net: links, people, room } = all
+      const random = seeded(seed)
+      const pick = <T>(list: readonly T[]): T => {
+        const one = list[Math.floor(random() * list.length)]
+        if (one === undefined) throw new Error('an empty list')
+        return one
+      }
+      const baselines = await Promise.all(people.map((one) => wrapsHeard(one, room)))
+      expect(baselines.every((heard) => heard.size > 0)).toBe(true)
+      links.faults = { lost: 150, answerLost: 100, repeated: 100, maxDelayMs: 60 }
+      const said: { readonly by: TestDevice; readonly id: string }[] = []
+      let names = 0
+      for (let turn = 0; turn < 24; turn++) {
+        const who = pick(people)
+        const fate = random()
+        if (fate < 0.15) links.cut(pick(NAMES), pick(NAMES))
+        else if (fate < 0.3) links.heal()
+        else if (fate < 0.5) await who.setState(room, nameBody(`name ${++names}`))
+        else {
+          const others = people.filter((one) => one !== who)
+          const wraps = others.map((one) => fakeWrap({ member: one.member, device: one.id }))
+          said.push({ by: who, id: (await who.say(room, `turn ${turn}`, wraps)).envelope_id })
+        }
+      }
+      links.heal()
+      await settled(all)
+      for (const one of people) {
+        const heard = await wrapsHeard(one, room)
+        for (const { by, id } of said)
+          expect([one.name, id, heard.get(id)]).toEqual([one.name, id, by !== one])
+      }
+    },
+  )
+})

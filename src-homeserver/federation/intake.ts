@@ -1,0 +1,114 @@
+/**
+ * Taking in an event that another server pushes (Federation §15): what it rests on is fetched first; what comes a
+ * second time may bring what the first copy lacked.
+ */
+import { decodePdu, isRedactable, wrapSchema } from '../../src-shared/protocol/index.ts'
+import type { Json, RoomEvent } from '../../src-shared/protocol/index.ts'
+import { limits } from '../config.ts'
+import type { Context } from '../context.ts'
+import type { WrapText } from '../rooms/stored-event.ts'
+import type { EventRow, Tx } from '../storage/index.ts'
+import { catchUp } from './catch-up.ts'
+import { judge, later, localWraps, originKey, refused, taken } from './judge.ts'
+import type { Verdict } from './judge.ts'
+import { PeerError } from './peer-calls.ts'
+
+/** An event that `from` pushes. `pdu` and `wraps` as they came off the wire. */
+export async function takeEvent(
+  context: Context,
+  from: string,
+  pdu: Json,
+  wraps: readonly Json[],
+): Promise<Verdict> {
+  const decoded = decodePdu(context.crypto, pdu)
+  if (!decoded.ok) return refused(decoded.code)
+  const { event } = decoded
+  // Who ordered an event has its wraps; from anyone else they would be put in another's name.
+  const own = event.pdu.event.origin === from ? readWraps(wraps) : []
+  const { known, resident, missing } = await context.storage.read(async (tx) => ({
+    known: (await tx.events.known([event.id])).size > 0,
+    resident: (await tx.rooms.localMembers(event.roomId, ['join'])).length > 0,
+    missing: await missingOf(tx, event),
+  }))
+  if (!known && !resident) return refused('unknown_room')
+  if (!known && missing.length > 0) {
+    const reached = await catchUp(context, event.roomId, from, missing)
+    if (reached !== 'done') return reached === 'unreachable' ? later(reached) : refused(reached)
+  }
+  return admit(context, event, own)
+}
+
+async function admit(
+  context: Context,
+  event: RoomEvent,
+  wraps: readonly WrapText[],
+): Promise<Verdict> {
+  let key: Uint8Array | null
+  try {
+    key = await originKey(context, event)
+  } catch (error) {
+    if (error instanceof PeerError) return later('unknown_origin_key')
+    throw error
+  }
+  return context.storage.write(async (tx) => {
+    const [row] = await tx.events.byIds([event.id])
+    if (row !== undefined) return complete(context, tx, row, event, wraps)
+    return judge(context, tx, event, key, wraps)
+  })
+}
+
+/** A known event comes again: with wraps or a body that were not there before, perhaps. */
+async function complete(
+  context: Context,
+  tx: Tx,
+  row: EventRow,
+  event: RoomEvent,
+  wraps: readonly WrapText[],
+): Promise<Verdict> {
+  if (row.rejected === 1) return refused('rejected')
+  const { origin } = row
+  const good = await localWraps(context, tx, wraps)
+  // Once: a device that has had its wrap is not given it again.
+  const late =
+    good.length > 0 && (await tx.federation.takeItem(origin, row.event_id, context.now()))
+  const { expires_at: expires = Infinity } = event.header
+  const gone = row.redacted_by !== null || expires <= context.now()
+  const withheld = row.body === null && !gone && isRedactable(event)
+  const brought = withheld && event.pdu.body !== null
+  if (brought) await tx.events.fill(row.event_id, event.pdu.body ?? '')
+  if (!late) return taken
+  const members = new Set(good.map(({ member }) => member))
+  const pos = await tx.streams.append(
+    'event',
+    row.event_id,
+    row.room_id,
+    [...members].map((member) => ({ member })),
+    context.now(),
+  )
+  const put = good.map(({ member, device, text }) => ({
+    member,
+    device,
+    event_id: row.event_id,
+    pos,
+    wrap: text,
+  }))
+  await tx.wraps.putNew(put)
+  return taken
+}
+
+function readWraps(wraps: readonly Json[]): WrapText[] {
+  return wraps.slice(0, limits.pairwise_devices).flatMap((wrap) => {
+    const parsed = wrapSchema.safeParse(wrap)
+    if (!parsed.success) return []
+    const { member, device } = parsed.data
+    return [{ member, device, text: JSON.stringify(wrap) }]
+  })
+}
+
+/** What the event names and this node has never had. */
+async function missingOf(tx: Tx, event: RoomEvent): Promise<string[]> {
+  const { prev_events: prev, auth_events: auth } = event.pdu.event
+  const named = [...new Set([...prev, ...auth])]
+  const known = await tx.events.known(named)
+  return named.filter((id) => !known.has(id))
+}

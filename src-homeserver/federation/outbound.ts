@@ -1,0 +1,248 @@
+/**
+ * The queue to each other server (Federation §15): durable, in order, delivered until it is taken. A server that does not
+ * answer is left alone for a growing, jittered while; the moment it is heard of it is tried again.
+ */
+import { toBase64Url } from '../../src-shared/protocol/index.ts'
+import { MAX_ITEMS } from '../../src-shared/api/index.ts'
+import type { ItemOutcome, ServerBody } from '../../src-shared/api/index.ts'
+import type { FederationConfig } from '../config.ts'
+import { failure } from '../log.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import { toPdu } from '../rooms/stored-event.ts'
+import type { OutboxRow, Storage, Tx } from '../storage/index.ts'
+import type { WaitingEvent, WaitingInvite } from './waiting.ts'
+import { PeerError } from './peer-calls.ts'
+import type { PeerCalls } from './peer-calls.ts'
+
+const TRANSACTION_BYTES = 1024 * 1024
+const TRANSACTION_MS = 60_000
+/** What the other side could not judge for so long is given up. */
+const GIVEN_UP_MS = 7 * 24 * 60 * 60_000
+/** A server that is heard of is tried again, but not at each of its requests. */
+const HEARD_PAUSE_MS = 1000
+const AT_ONCE = 32
+
+export interface Outbound {
+  /** Something waits for these servers. */
+  wake(servers: ReadonlySet<string>): void
+  /** The server has just asked something: it is there. */
+  heard(server: string): void
+  /** Takes up what waited when the node stopped. */
+  start(): Promise<void>
+  /** Resolves when nothing is on its way any more. */
+  close(): Promise<void>
+}
+
+export interface OutboundParts {
+  readonly config: FederationConfig
+  readonly storage: Storage
+  readonly calls: PeerCalls
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly now: () => number
+  readonly random: (length: number) => Uint8Array
+  readonly stopping: AbortSignal
+}
+
+interface Lane {
+  running: Promise<void> | null
+  /** Something came while it ran. */
+  again: boolean
+  failures: number
+  lastTry: number
+  timer: NodeJS.Timeout | null
+}
+
+type Item = ServerBody<'transaction'>['items'][number]
+
+export function createOutbound(parts: OutboundParts): Outbound {
+  const { config, storage, calls, log, metrics, now, random, stopping } = parts
+  const lanes = new Map<string, Lane>()
+  let flying = 0
+  const queue: (() => void)[] = []
+
+  function laneOf(server: string): Lane {
+    let lane = lanes.get(server)
+    if (lane === undefined) {
+      lane = { running: null, again: false, failures: 0, lastTry: 0, timer: null }
+      lanes.set(server, lane)
+    }
+    return lane
+  }
+
+  function run(server: string): void {
+    const lane = laneOf(server)
+    if (stopping.aborted) return
+    if (lane.running !== null) {
+      lane.again = true
+      return
+    }
+    if (lane.timer !== null) clearTimeout(lane.timer)
+    lane.timer = null
+    lane.again = false
+    lane.running = inTurn(() => deliver(server, lane))
+      .catch((error: unknown) => {
+        if (!stopping.aborted) log.error(failure(error), 'delivery failed')
+        return true
+      })
+      .then((retry) => {
+        lane.running = null
+        if (stopping.aborted) return
+        if (retry) later(server, lane)
+        else if (lane.again) run(server)
+        else lanes.delete(server)
+      })
+  }
+
+  /** So many servers at once, whatever their number. */
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (flying >= AT_ONCE) await new Promise<void>((resolve) => queue.push(resolve))
+    flying++
+    try {
+      return await work()
+    } finally {
+      flying--
+      queue.shift()?.()
+    }
+  }
+
+  function later(server: string, lane: Lane): void {
+    lane.failures++
+    const { firstMs, maxMs } = config.retry
+    const full = Math.min(maxMs, firstMs * 2 ** Math.min(lane.failures - 1, 30))
+    const [byte = 0] = random(1)
+    lane.timer = setTimeout(() => run(server), full * (0.5 + byte / 512))
+    lane.timer.unref()
+  }
+
+  /** Whether something is left that has to wait. */
+  async function deliver(server: string, lane: Lane): Promise<boolean> {
+    let after = 0
+    let left = false
+    for (;;) {
+      if (stopping.aborted) return true
+      lane.lastTry = now()
+      const batch = await storage.read((tx) => nextBatch(tx, server, after))
+      metrics.queued(server, batch.waiting)
+      if (batch.rows.length === 0) return left
+      const results = batch.items.length === 0 ? [] : await transmit(server, batch.items)
+      if (results === null) return true
+      lane.failures = 0
+      const put = results.filter(({ outcome }) => outcome === 'later').map(({ id }) => id)
+      const due = new Set(put)
+      const done = batch.rows.filter(
+        (row) => !due.has(row.id) || now() - row.stored_at > GIVEN_UP_MS,
+      )
+      for (const { id, code } of results.filter(({ outcome }) => outcome === 'refused'))
+        log.info({ server, item: id, code }, 'refused by another server')
+      if (done.length > 0)
+        await storage.write((tx) =>
+          tx.federation.sent(
+            server,
+            done.map(({ id }) => id),
+          ),
+        )
+      if (done.length < batch.rows.length) left = true
+      after = batch.rows.at(-1)?.seq ?? after
+    }
+  }
+
+  async function transmit(server: string, items: readonly Item[]): Promise<ItemOutcome[] | null> {
+    try {
+      const body = { items: [...items] }
+      const answer = await calls.call(server, 'transaction', {
+        params: { txnId: toBase64Url(random(16)) },
+        body: config.metadataPadding ? padded(body) : body,
+        timeoutMs: TRANSACTION_MS,
+      })
+      if (answer.ok) return [...answer.value.results]
+      const { errcode } = answer.refusal
+      log.info({ server, code: errcode }, 'transaction refused')
+      if (errcode === 'E_CLOCK_SKEW') metrics.peerAlarm('clock_skew')
+      return null
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error
+      log.debug({ server, code: error.code }, 'another server does not answer')
+      if (error.code === 'certificate') metrics.peerAlarm('certificate')
+      return null
+    }
+  }
+
+  return {
+    wake(servers) {
+      for (const server of servers) {
+        const lane = laneOf(server)
+        // Left alone for now: what waits goes with the next try.
+        if (lane.timer === null) run(server)
+      }
+    },
+    heard(server) {
+      const lane = lanes.get(server)
+      if (lane !== undefined && lane.timer !== null && now() - lane.lastTry >= HEARD_PAUSE_MS) {
+        lane.failures = 0
+        run(server)
+      }
+    },
+    async start() {
+      const known = await storage.read((tx) => tx.federation.destinations())
+      for (const { destination, waiting } of known) {
+        metrics.queued(destination, waiting)
+        run(destination)
+      }
+    },
+    async close() {
+      for (const lane of lanes.values()) if (lane.timer !== null) clearTimeout(lane.timer)
+      while (queue.length > 0) queue.shift()?.()
+      await Promise.all([...lanes.values()].map(({ running }) => running ?? Promise.resolve()))
+    },
+  }
+}
+
+interface Batch {
+  readonly rows: readonly OutboxRow[]
+  /** One for each row that still means something. */
+  readonly items: readonly Item[]
+  readonly waiting: number
+}
+
+async function nextBatch(tx: Tx, server: string, after: number): Promise<Batch> {
+  const waiting = await tx.federation.waiting(server, after, MAX_ITEMS)
+  const rows: OutboxRow[] = []
+  const items: Item[] = []
+  let bytes = 0
+  for (const row of waiting) {
+    const item = await itemOf(tx, row)
+    const size = item === null ? 0 : JSON.stringify(item).length
+    if (rows.length > 0 && bytes + size > TRANSACTION_BYTES) break
+    bytes += size
+    rows.push(row)
+    if (item !== null) items.push(item)
+  }
+  return { rows, items, waiting: waiting.length }
+}
+
+/** Null for an event that is no more. */
+async function itemOf(tx: Tx, { id, kind, item }: OutboxRow): Promise<Item | null> {
+  const stored = JSON.parse(item) as Record<string, unknown>
+  if (kind !== 'event' && kind !== 'invite') return { kind, id, ...stored }
+  const { event } = stored as unknown as WaitingEvent | WaitingInvite
+  const [row] = await tx.events.byIds([event])
+  if (row === undefined) return null
+  const pdu = toPdu(row)
+  const parsed = (texts: readonly string[]) => texts.map((text) => JSON.parse(text) as unknown)
+  return kind === 'event'
+    ? { kind, id, pdu, wraps: parsed((stored as unknown as WaitingEvent).wraps) }
+    : { kind, id, pdu, state: parsed((stored as unknown as WaitingInvite).state) }
+}
+
+const SMALLEST = 1024
+
+/** Padmé: sizes grow in steps of at most an eighth, so that a size tells little. */
+function padded(body: ServerBody<'transaction'>): ServerBody<'transaction'> {
+  const size = JSON.stringify({ ...body, pad: '' }).length
+  const bits = Math.floor(Math.log2(Math.max(SMALLEST, size)))
+  const step = 2 ** (bits - (Math.floor(Math.log2(bits)) + 1))
+  const full = Math.ceil(Math.max(SMALLEST, size) / step) * step
+  return { ...body, pad: 'x'.repeat(full - size) }
+}

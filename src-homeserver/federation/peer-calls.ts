@@ -1,0 +1,175 @@
+/**
+ * Calls to other servers by endpoint name: found, signed, sent, and the answer held against its schema. An
+ * answer is a value or a refusal; anything else is a `PeerError`, and says nothing about what was asked.
+ */
+import type * as z from 'zod'
+import {
+  EncodingError,
+  isJsonObject,
+  parseJson,
+  toBase64Url,
+} from '../../src-shared/protocol/index.ts'
+import type { Crypto, JsonObject, NodeKey } from '../../src-shared/protocol/index.ts'
+import {
+  errorBodySchema,
+  NONCE_BYTES,
+  serverApi,
+  signServerRequest,
+} from '../../src-shared/api/index.ts'
+import type {
+  ErrorBody,
+  ServerAnswer,
+  ServerBody,
+  ServerEndpoint,
+  ServerEndpointName,
+  ServerParams,
+  ServerQuery,
+} from '../../src-shared/api/index.ts'
+import type { FederationConfig } from '../config.ts'
+import type { Metrics } from '../metrics.ts'
+import { isAdmitted } from './admission.ts'
+import type { Directory } from './directory.ts'
+import { ExchangeError } from './exchange.ts'
+import type { Exchange, ExchangeCode } from './exchange.ts'
+
+export type PeerErrorCode =
+  | ExchangeCode
+  /** This server does not speak with that one. */
+  | 'not_admitted'
+  /** No JSON, another shape, or an error of its own. */
+  | 'bad_answer'
+  | 'server_error'
+
+export class PeerError extends Error {
+  override readonly name = 'PeerError'
+  readonly code: PeerErrorCode
+  constructor(code: PeerErrorCode) {
+    super(code)
+    this.code = code
+  }
+}
+
+export interface PeerCallOptions<N extends ServerEndpointName> {
+  readonly params?: ServerParams<N>
+  readonly query?: ServerQuery<N>
+  readonly body?: ServerBody<N>
+  readonly timeoutMs?: number
+}
+
+export type PeerAnswer<N extends ServerEndpointName> =
+  | { readonly ok: true; readonly value: ServerAnswer<N>; readonly raw: JsonObject }
+  | { readonly ok: false; readonly status: number; readonly refusal: Partial<ErrorBody> }
+
+export interface PeerCalls {
+  /** Throws `PeerError`. */
+  call<N extends ServerEndpointName>(
+    server: string,
+    name: N,
+    options?: PeerCallOptions<N>,
+  ): Promise<PeerAnswer<N>>
+}
+
+const TIMEOUT_MS = 20_000
+
+export interface PeerCallParts {
+  readonly serverName: string
+  readonly config: FederationConfig
+  readonly crypto: Crypto
+  readonly signingKey: () => NodeKey
+  readonly directory: Directory
+  readonly exchange: Exchange
+  readonly now: () => number
+  readonly random: (length: number) => Uint8Array
+  readonly metrics: Metrics
+}
+
+export function createPeerCalls(parts: PeerCallParts): PeerCalls {
+  const { serverName, config, crypto, directory, exchange, now, random, metrics } = parts
+
+  async function ask(
+    server: string,
+    name: ServerEndpointName,
+    options: PeerCallOptions<ServerEndpointName>,
+  ): Promise<PeerAnswer<ServerEndpointName>> {
+    if (server === serverName || !isAdmitted(config, server)) throw new PeerError('not_admitted')
+    const endpoint: ServerEndpoint = serverApi[name]
+    const path = pathOf(endpoint.path, options.params, options.query)
+    const text = options.body === undefined ? '' : JSON.stringify(options.body)
+    const body = new Uint8Array(Buffer.from(text))
+    const headers: Record<string, string> = { accept: 'application/json' }
+    if (body.length > 0) headers['content-type'] = 'application/json'
+    const to = await directory.find(server)
+    if (endpoint.signed)
+      headers['authorization'] = signServerRequest(crypto, parts.signingKey(), {
+        method: endpoint.method,
+        path,
+        origin: serverName,
+        destination: server,
+        body,
+        ts: now(),
+        nonce: toBase64Url(random(NONCE_BYTES)),
+      })
+    const { status, body: answer } = await exchange.send(to, {
+      method: endpoint.method,
+      path,
+      headers,
+      body,
+      maxAnswer: endpoint.maxAnswer,
+      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+    })
+    if (status >= 500) throw new PeerError('server_error')
+    const json = read(answer, endpoint.maxAnswer)
+    if (status !== 200) {
+      const refusal = errorBodySchema.safeParse(json)
+      return { ok: false, status, refusal: refusal.success ? refusal.data : {} }
+    }
+    const parsed = endpoint.response.safeParse(json)
+    if (!parsed.success) throw new PeerError('bad_answer')
+    const value = parsed.data as ServerAnswer<ServerEndpointName>
+    return { ok: true, value, raw: json }
+  }
+
+  return {
+    async call<N extends ServerEndpointName>(
+      server: string,
+      name: N,
+      options: PeerCallOptions<N> = {},
+    ) {
+      try {
+        const answer = await ask(server, name, options as PeerCallOptions<ServerEndpointName>)
+        metrics.peerCall(name, answer.ok ? 'answered' : 'refused')
+        // The schema of exactly this endpoint has made the value.
+        return answer as PeerAnswer<N>
+      } catch (error) {
+        const known = error instanceof ExchangeError ? new PeerError(error.code) : error
+        metrics.peerCall(name, known instanceof PeerError ? known.code : 'failed')
+        throw known
+      }
+    },
+  }
+}
+
+function read(bytes: Uint8Array, most: number): JsonObject {
+  try {
+    const json = parseJson(bytes, { maxBytes: most })
+    if (isJsonObject(json)) return json
+  } catch (error) {
+    if (!(error instanceof EncodingError)) throw error
+  }
+  throw new PeerError('bad_answer')
+}
+
+function pathOf(
+  template: string,
+  params: z.input<z.ZodType> | undefined,
+  query: z.input<z.ZodType> | undefined,
+): string {
+  const values = new Map<string, unknown>(Object.entries(params ?? {}))
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(values.get(name))),
+  )
+  const pairs = Object.entries(query ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`)
+  return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`
+}

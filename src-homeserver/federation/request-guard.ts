@@ -1,0 +1,72 @@
+/**
+ * Who asks (Federation §15): a request counts when it is for this server, from one that it speaks with, signed
+ * by that server's present key, of now, and has not been seen before.
+ */
+import {
+  parseServerAuthorization,
+  SERVER_SKEW_MS,
+  verifyServerRequest,
+} from '../../src-shared/api/index.ts'
+import type { Context } from '../context.ts'
+import { ApiError } from '../http/api-error.ts'
+import { isAdmitted } from './admission.ts'
+import { PeerError } from './peer-calls.ts'
+
+const MAX_NONCES = 200_000
+
+export interface Asked {
+  readonly method: string
+  /** With its query, as it came. */
+  readonly path: string
+  readonly authorization: string | undefined
+  readonly body: Uint8Array
+}
+
+export interface RequestGuard {
+  /** The server that asks. Throws `ApiError`. */
+  check(asked: Asked): Promise<string>
+}
+
+export function createRequestGuard(context: Context): RequestGuard {
+  const nonces = new Map<string, number>()
+  // What was said to the process before this one is not remembered, so nothing of that time counts.
+  const startedAt = context.now()
+
+  function remember(name: string, now: number): void {
+    for (const [known, until] of nonces) {
+      if (until > now) break
+      nonces.delete(known)
+    }
+    if (nonces.has(name)) throw new ApiError('E_BAD_SIGNATURE', { rule: 'replayed' })
+    if (nonces.size >= MAX_NONCES) throw new ApiError('M_LIMIT_EXCEEDED')
+    nonces.set(name, now + 2 * SERVER_SKEW_MS)
+  }
+
+  return {
+    async check({ method, path, authorization, body }) {
+      const { config, crypto } = context
+      if (authorization === undefined || authorization === '') throw new ApiError('M_MISSING_TOKEN')
+      const said = parseServerAuthorization(authorization)
+      if (said === null) throw new ApiError('E_BAD_SIGNATURE', { rule: 'malformed' })
+      const { origin, destination, keyId, ts, nonce, sig } = said
+      if (destination !== config.serverName || origin === config.serverName)
+        throw new ApiError('E_BAD_SIGNATURE', { rule: 'wrong_ends' })
+      if (!isAdmitted(config.federation, origin)) throw new ApiError('M_FORBIDDEN')
+      const now = context.now()
+      if (Math.abs(now - ts) > SERVER_SKEW_MS || ts < startedAt - SERVER_SKEW_MS / 10)
+        throw new ApiError('E_CLOCK_SKEW', { server_time: now })
+      const known = await context.serverKeys.find(origin, keyId).catch((error: unknown) => {
+        if (error instanceof PeerError) return null
+        throw error
+      })
+      if (known === null || !known.current)
+        throw new ApiError('E_BAD_SIGNATURE', { rule: 'unknown_key' })
+      const request = { method, path, origin, destination, body, ts, nonce }
+      if (!verifyServerRequest(crypto, known.key, request, sig))
+        throw new ApiError('E_BAD_SIGNATURE', { rule: 'bad_signature' })
+      // After the signature: nobody else can use up a server's nonces.
+      remember(`${origin} ${nonce}`, now)
+      return origin
+    },
+  }
+}

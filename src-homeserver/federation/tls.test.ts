@@ -1,0 +1,83 @@
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { isolated } from '../config.ts'
+import type { FederationConfig } from '../config.ts'
+import { startNode } from '../testing/start-node.ts'
+import type { TestNode } from '../testing/start-node.ts'
+import { isInnerAddress } from './inner-address.ts'
+import { PeerError } from './peer-calls.ts'
+
+const file = (name: string): string =>
+  join(import.meta.dirname, '..', 'testing', 'certificates', name)
+const root = file('root.pem')
+const open: FederationConfig = { ...isolated, mode: 'open' }
+
+const nodes: TestNode[] = []
+afterEach(async () => {
+  for (const node of nodes.splice(0)) await node.stop()
+})
+
+/** What a node comes to that asks `b.test`, which shows the certificate `shown`. */
+async function asking(shown: string, change: Partial<FederationConfig>): Promise<string> {
+  const tls = { certificate: file(`${shown}.pem`), key: file(`${shown}.key`) }
+  const b = await startNode({
+    serverName: 'b.test',
+    federation: { ...open, listen: { host: '127.0.0.1', port: 0 }, tls },
+  })
+  nodes.push(b)
+  const peers = {
+    'b.test': {
+      host: '127.0.0.1',
+      port: Number(new URL(b.federationUrl ?? '').port),
+      rootFile: null,
+      plainHttp: false,
+    },
+  }
+  const a = await startNode({ serverName: 'a.test', federation: { ...open, peers, ...change } })
+  nodes.push(a)
+  try {
+    const answer = await a.context.peers.call('b.test', 'keys')
+    return answer.ok ? answer.value.server_name : 'refused'
+  } catch (error) {
+    if (error instanceof PeerError) return error.code
+    throw error
+  }
+}
+
+describe('a peer’s certificate', () => {
+  it('counts under the root that the operator has named', async () => {
+    expect(await asking('good', { rootFile: root })).toBe('b.test')
+  })
+
+  it.each([
+    ['good', 'from a root that nobody trusts', null],
+    ['other', 'for another name', root],
+    ['expired', 'that has expired', root],
+  ])('does not count (%s) %s', async (shown, _, rootFile) => {
+    expect(await asking(shown, { rootFile })).toBe('certificate')
+  })
+})
+
+describe('an address', () => {
+  it('inside the operator’s network is not connected to unless it is configured', async () => {
+    const a = await startNode({ serverName: 'a.test', federation: open })
+    nodes.push(a)
+    for (const server of ['127.0.0.1:9', '10.0.0.1', '[::1]:9', 'localhost:9'])
+      await expect(a.context.peers.call(server, 'keys')).rejects.toMatchObject({
+        code: 'inner_address',
+      })
+  })
+
+  it.each([
+    ['192.168.1.1', true],
+    ['169.254.169.254', true],
+    ['::ffff:127.0.0.1', true],
+    ['fd00::1', true],
+    ['fe80::1', true],
+    ['224.0.0.1', true],
+    ['8.8.8.8', false],
+    ['2606:4700::1111', false],
+  ])('%s lies inside: %s', (address, inside) => {
+    expect(isInnerAddress(address)).toBe(inside)
+  })
+})

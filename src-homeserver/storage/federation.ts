@@ -1,0 +1,166 @@
+/** What concerns other servers: their keys and accounts, what waits for them, what was taken from them. */
+import type { Db, Row } from './schema.ts'
+
+export type OutboxRow = Row<'outbox'>
+export type RemoteAccount = Row<'remote_accounts'>
+export type RemoteInvite = Row<'remote_invites'>
+export type ServerKeyRow = Row<'server_keys'>
+
+export class Federation {
+  readonly #db: Db
+  /** Servers for which something waits once the transaction is durable. */
+  readonly outbound = new Set<string>()
+
+  constructor(db: Db) {
+    this.#db = db
+  }
+
+  async keys(server: string): Promise<ServerKeyRow[]> {
+    return this.#db.selectFrom('server_keys').selectAll().where('server', '=', server).execute()
+  }
+
+  /** A known key stays what it is; only when it ended may become known. */
+  async putKey(row: ServerKeyRow): Promise<void> {
+    await this.#db
+      .insertInto('server_keys')
+      .values(row)
+      .onConflict((c) =>
+        c.columns(['server', 'key_id']).doUpdateSet({ until: row.until, seen_at: row.seen_at }),
+      )
+      .execute()
+  }
+
+  async account(member: string): Promise<RemoteAccount | undefined> {
+    return this.#db
+      .selectFrom('remote_accounts')
+      .selectAll()
+      .where('member', '=', member)
+      .executeTakeFirst()
+  }
+
+  async accounts(members: readonly string[]): Promise<RemoteAccount[]> {
+    if (members.length === 0) return []
+    return this.#db
+      .selectFrom('remote_accounts')
+      .selectAll()
+      .where('member', 'in', members)
+      .execute()
+  }
+
+  /** The latest account that a user id stood for. */
+  async accountNamed(userId: string): Promise<RemoteAccount | undefined> {
+    return this.#db
+      .selectFrom('remote_accounts')
+      .selectAll()
+      .where('user_id', '=', userId)
+      .orderBy('seen_at', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+  }
+
+  async putAccount(row: RemoteAccount): Promise<void> {
+    const { member: _member, ...change } = row
+    await this.#db
+      .insertInto('remote_accounts')
+      .values(row)
+      .onConflict((c) => c.column('member').doUpdateSet(change))
+      .execute()
+  }
+
+  async invite(room: string, member: string): Promise<RemoteInvite | undefined> {
+    return this.#db
+      .selectFrom('remote_invites')
+      .selectAll()
+      .where('room_id', '=', room)
+      .where('member', '=', member)
+      .executeTakeFirst()
+  }
+
+  async putInvite(row: RemoteInvite): Promise<void> {
+    const { room_id: _room, member: _member, ...change } = row
+    await this.#db
+      .insertInto('remote_invites')
+      .values(row)
+      .onConflict((c) => c.columns(['room_id', 'member']).doUpdateSet(change))
+      .execute()
+  }
+
+  async dropInvite(room: string, member: string): Promise<void> {
+    await this.#db
+      .deleteFrom('remote_invites')
+      .where('room_id', '=', room)
+      .where('member', '=', member)
+      .execute()
+  }
+
+  async invitesWaiting(member: string): Promise<number> {
+    const row = await this.#db
+      .selectFrom('remote_invites')
+      .select((e) => e.fn.countAll<number>().as('waiting'))
+      .where('member', '=', member)
+      .executeTakeFirstOrThrow()
+    return Number(row.waiting)
+  }
+
+  async enqueue(
+    destination: string,
+    item: Pick<OutboxRow, 'id' | 'kind' | 'item'>,
+    now: number,
+  ): Promise<void> {
+    const last = await this.#db
+      .selectFrom('outbox')
+      .select((e) => e.fn.max('seq').as('seq'))
+      .where('destination', '=', destination)
+      .executeTakeFirst()
+    const seq = Number(last?.seq ?? 0) + 1
+    await this.#db
+      .insertInto('outbox')
+      .values({ destination, seq, ...item, stored_at: now })
+      .execute()
+    this.outbound.add(destination)
+  }
+
+  /** What waits, oldest first. */
+  async waiting(destination: string, after: number, limit: number): Promise<OutboxRow[]> {
+    return this.#db
+      .selectFrom('outbox')
+      .selectAll()
+      .where('destination', '=', destination)
+      .where('seq', '>', after)
+      .orderBy('seq')
+      .limit(limit)
+      .execute()
+  }
+
+  async destinations(): Promise<{ destination: string; waiting: number }[]> {
+    const rows = await this.#db
+      .selectFrom('outbox')
+      .select(['destination', (e) => e.fn.countAll<number>().as('waiting')])
+      .groupBy('destination')
+      .execute()
+    return rows.map((row) => ({ destination: row.destination, waiting: Number(row.waiting) }))
+  }
+
+  async sent(destination: string, ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    await this.#db
+      .deleteFrom('outbox')
+      .where('destination', '=', destination)
+      .where('id', 'in', ids)
+      .execute()
+  }
+
+  /** False where the item was taken before. */
+  async takeItem(origin: string, id: string, now: number): Promise<boolean> {
+    const result = await this.#db
+      .insertInto('inbound_items')
+      .values({ origin, id, stored_at: now })
+      .onConflict((c) => c.columns(['origin', 'id']).doNothing())
+      .executeTakeFirst()
+    return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
+  }
+
+  async forgetItems(before: number): Promise<void> {
+    await this.#db.deleteFrom('inbound_items').where('stored_at', '<', before).execute()
+  }
+}

@@ -12,6 +12,7 @@ export default tseslint.config(
       '.cache/**',
       'coverage/**',
       'bench/node_modules/**',
+      'mutation/node_modules/**',
       'scripts/planted/**',
     ],
   },

@@ -24,6 +24,7 @@ const layers = [
   'host',
   'e2e',
   'bench',
+  'mutation',
   'fixtures',
   'spec',
   'scripts',

@@ -298,6 +298,19 @@ describe('a hostile server in a room', () => {
     expect(event.prev_events).toEqual(ends.map(({ id }) => id).sort())
   })
 
+  it('floods the room with ends; they stop being taken until somebody joins them', async () => {
+    const ends: object[] = []
+    for (let index = 0; index < 70; index++) ends.push(eventItem(await message(`${index}`)))
+    const outcomes = await push(...ends)
+    expect(outcomes.filter((outcome) => outcome === 'taken')).toHaveLength(60)
+    expect(outcomes.slice(60)).toEqual(Array(10).fill('later too_many_ends'))
+    // Each event of this node joins twenty of them.
+    for (let turn = 0; turn < 4; turn++) await alice.say(room.id, `turn ${turn}`)
+    const left = await node.context.storage.read((tx) => tx.events.extremities(room.id))
+    expect(left).toHaveLength(1)
+    expect(await push(...ends.slice(60))).toEqual(Array(10).fill('taken'))
+  })
+
   it('is held to what the room thinks of it by the time it speaks', async () => {
     const before = await message('before the end')
     await alice.setState(room.id, kickBody(await alice.state(room.id), peer.user.member))

@@ -21,6 +21,9 @@ export const later = (code: string): Verdict => ({ outcome: 'later', code })
 /** Events in one transaction of the storage: others write in between. */
 const AT_A_TIME = 20
 
+/** Ends of a room's graph above which nobody may add another beside them: resolving has to stay cheap. */
+const MAX_ENDS = 60
+
 /**
  * What no id covers: a copy with another signature or without its body may still be good, so a bad one must
  * not stand for it.
@@ -83,6 +86,9 @@ export async function judge(
     })
   const parents = load(prev)
   if (parents.some((parent) => parent.roomId !== event.roomId)) return refused('wrong_room')
+  const ends = await tx.events.extremities(event.roomId)
+  if (ends.length >= MAX_ENDS && !prev.some((id) => ends.includes(id)))
+    return later('too_many_ends')
   const current = await roomStates.current(tx, event.roomId)
   const inLine = current !== undefined && [...current.extremities].sort().join() === prev.join()
   const stateBefore = inLine ? current.state : await roomStates.resolve(tx, event.roomId, prev)

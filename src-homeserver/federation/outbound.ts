@@ -129,10 +129,14 @@ export function createOutbound(parts: OutboundParts): Outbound {
       const results = batch.items.length === 0 ? [] : await transmit(server, batch.items)
       if (results === null) return true
       lane.failures = 0
-      const put = results.filter(({ outcome }) => outcome === 'later').map(({ id }) => id)
-      const due = new Set(put)
+      // What the answer does not speak of was not judged.
+      const judged = new Set(
+        results.filter(({ outcome }) => outcome !== 'later').map(({ id }) => id),
+      )
+      const sent = new Set(batch.items.map(({ id }) => id))
       const done = batch.rows.filter(
-        (row) => !due.has(row.id) || now() - row.stored_at > GIVEN_UP_MS,
+        ({ id, stored_at: since }) =>
+          judged.has(id) || !sent.has(id) || now() - since > GIVEN_UP_MS,
       )
       for (const { id, code } of results.filter(({ outcome }) => outcome === 'refused'))
         log.info({ server, item: id, code }, 'refused by another server')

@@ -19,6 +19,7 @@ const ABSENT_MS = 30_000
 const FAILED_MS = 1000
 const TIMEOUT_MS = 8000
 const MAX_SERVERS = 10_000
+const MAX_FETCHING = 64
 
 export interface KnownServerKey {
   readonly key: Uint8Array
@@ -120,6 +121,8 @@ export function createServerKeyBook(parts: ServerKeyParts): ServerKeyBook {
         if (last.error !== null && age >= 0 && age < FAILED_MS) throw last.error
         if (last.error === null && age >= 0 && age < ABSENT_MS) return null
       }
+      // Anyone may name any server: only so many are asked at once.
+      if (!running.has(server) && running.size >= MAX_FETCHING) throw new PeerError('timeout')
       const under = running.get(server) ?? fetch(server).finally(() => running.delete(server))
       running.set(server, under)
       await under

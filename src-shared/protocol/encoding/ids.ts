@@ -45,8 +45,9 @@ export function parseServerName(text: string): ServerName | null {
   if (bracketed !== undefined)
     return isCanonicalIpv6(bracketed) ? { kind: 'ipv6', host: bracketed, port } : null
   if (plain === undefined) return null
-  // A name that ends in a number is an address to every resolver: it must be a valid one.
-  if (/(?:^|\.)[0-9]+$/.test(plain))
+  // A name that ends in a number is an address to every resolver, also where the number is
+  // hexadecimal: it must be a valid one.
+  if (/(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/.test(plain))
     return isIpv4(plain) ? { kind: 'ipv4', host: plain, port } : null
   if (plain.length > 253 || !plain.split('.').every((label) => HOST_LABEL.test(label))) return null
   return { kind: 'hostname', host: plain, port }

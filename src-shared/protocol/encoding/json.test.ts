@@ -6,6 +6,7 @@ import {
   concatBytes,
   EncodingError,
   fromUtf8,
+  isJsonObject,
   parseJson,
   parseJsonObject,
   toUtf8,
@@ -274,7 +275,83 @@ describe('the strict parser', () => {
   })
 
   it('asks for an object where one is due', () => {
-    expect(codeOf(() => parseJsonObject(toUtf8('[]'), { maxBytes: 9 }))).toBe('bad_json')
+    for (const other of ['[]', 'null', '1', '"a"', 'true'])
+      expect(codeOf(() => parseJsonObject(toUtf8(other), { maxBytes: 9 }))).toBe('bad_json')
+    expect(parseJsonObject(toUtf8('{"a":1}'), { maxBytes: 9 })).toEqual({ a: 1 })
+    expect(codeOf(() => parseJsonObject(toUtf8('{"a":1}'), { maxBytes: 6 }))).toBe('too_large')
+  })
+
+  it('reads every escape as what it stands for', () => {
+    expect(parse('"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u00E9"')).toBe('"\\/\b\f\n\r\téé')
+  })
+
+  it.each([
+    ['a missing comma in an array', '[1 2]', 'bad_json'],
+    ['a missing comma in an object', '{"a":1 "b":2}', 'bad_json'],
+    ['a brace for a bracket', '[1}', 'bad_json'],
+    ['a bracket for a brace', '{"a":1]', 'bad_json'],
+    ['a comma alone', '[,]', 'bad_json'],
+    ['a key without a value', '{"a":}', 'bad_json'],
+    ['a key alone', '{"a"}', 'bad_json'],
+    ['a number as a key', '{1:1}', 'bad_json'],
+    ['an unclosed object', '{"a":{"b":1}', 'bad_json'],
+    ['an escape at the end', '"\\', 'bad_json'],
+    ['an escape that has no digits', '"\\uzzzz"', 'bad_json'],
+    ['an escape that has three digits', '"\\u00ez"', 'bad_json'],
+    ['a point without digits', '1.', 'bad_number'],
+    ['a capital exponent', '1E5', 'bad_number'],
+    ['two zeros', '00', 'bad_json'],
+    ['a negative leading zero', '-01', 'bad_json'],
+    ['a raw tabulator in a string', '"\t"', 'bad_json'],
+    ['a raw unit separator in a string', '"\u001f"', 'bad_json'],
+    ['a vertical tabulator between values', '[\v1]', 'bad_json'],
+    ['false misspelled', 'fals3', 'bad_json'],
+    ['null misspelled', 'nul', 'bad_json'],
+    ['a tail after an object', '{} x', 'bad_json'],
+    ['a second document', '{}{}', 'bad_json'],
+  ] as const)('refuses %s as well', (_, input, code) => {
+    expect(codeOf(() => parse(input))).toBe(code)
+  })
+
+  it('passes over white space wherever JSON allows it', () => {
+    const spaced = ' \t\n\r{ "a" \t:\n[ 1 ,\r2 , [ ] , { } ] , "b" : null } \n'
+    expect(parse(spaced)).toEqual({ a: [1, 2, [], {}], b: null })
+    expect(codeOf(() => parse(spaced, true))).toBe('not_canonical')
+  })
+
+  it('takes text with all characters that need no escape', () => {
+    const plain = ' !#[]^~\u007f\u0080\uffff\u{10000}'
+    expect(parse(`"${plain}"`)).toBe(plain)
+  })
+})
+
+describe('JSON values', () => {
+  it('are objects only where they have members', () => {
+    expect(isJsonObject({})).toBe(true)
+    for (const other of [[], null, undefined, 1, 'a', true]) expect(isJsonObject(other)).toBe(false)
+  })
+
+  it('may lack a prototype, and are refused with another one', () => {
+    const bare = Object.assign(Object.create(null) as object, { b: 1, a: [true, false, null] })
+    expect(canonicalText(bare as Json)).toBe('{"a":[true,false,null],"b":1}')
+    class Box {
+      readonly a = 1
+    }
+    expect(codeOf(() => canonicalText(new Box() as unknown as Json))).toBe('not_json')
+  })
+
+  it('are written in their canonical form', () => {
+    expect(canonicalText({ b: [], a: {}, c: [1, 'x'] })).toBe('{"a":{},"b":[],"c":[1,"x"]}')
+    expect(canonicalText(Number.MIN_SAFE_INTEGER)).toBe('-9007199254740991')
+    expect(canonicalText(true)).toBe('true')
+  })
+
+  it('keep the limit of nesting in arrays and objects alike', () => {
+    let value: Json = 1
+    for (let depth = 0; depth < 16; depth++) value = { a: value }
+    expect(parse(canonicalText(value))).toEqual(value)
+    const tooDeep: Json = { a: value }
+    expect(codeOf(() => canonicalText(tooDeep))).toBe('too_deep')
   })
 })
 

@@ -303,10 +303,19 @@ describe('a running account', () => {
         ? (result.value as { alert: { what: string } }[]).map((a) => a.alert.what)
         : 0
     }
+    const tiers = async (): Promise<unknown> => {
+      const result = await bench.call('account.alerts', { account })
+      return result.ok ? (result.value as { tier: number }[]).map(({ tier }) => tier) : null
+    }
     const commit = (id: string) => ports.store.commit({ id, puts: [], deletes: [] })
     bench.isFull = true
     await expect(commit('one')).rejects.toMatchObject({ code: 'full' })
     expect(await told()).toEqual(['storage_full'])
+    // It is said once so that nobody can miss it, then quietly for as long as it lasts.
+    expect(await tiers()).toEqual([1])
+    await bench.call('alert.dismiss', { account, id: 'app:storage_full' })
+    await expect(commit('again')).rejects.toMatchObject({ code: 'full' })
+    expect(await tiers()).toEqual([2])
     bench.isFull = false
     await commit('two')
     // What the engine kept of it comes too late.

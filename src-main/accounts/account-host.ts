@@ -33,7 +33,8 @@ export interface AccountHostOptions {
 
 export class AccountHost {
   readonly #o: AccountHostOptions
-  readonly #own = new Map<string, Alert>()
+  readonly #own = new Map<string, Alert & { readonly alert: OwnAlert }>()
+  readonly #understood = new Set<OwnAlert['what']>()
   readonly #unsubscribe: () => void
 
   constructor(options: AccountHostOptions) {
@@ -78,17 +79,24 @@ export class AccountHost {
   raise(alert: OwnAlert): void {
     const id = `${OWN_PREFIX}${alert.what}`
     const time = this.#own.get(id)?.time ?? this.#o.now()
-    this.#own.set(id, { id, tier: TIER[alert.what], room: null, time, alert })
+    // Who has understood is not stopped again by each further try; a banner keeps saying it.
+    const tier = this.#understood.has(alert.what) ? 2 : TIER[alert.what]
+    this.#own.set(id, { id, tier, room: null, time, alert })
     this.#alertsChanged()
   }
 
   settle(what: OwnAlert['what']): void {
+    this.#understood.delete(what)
     if (this.#own.delete(`${OWN_PREFIX}${what}`)) this.#alertsChanged()
   }
 
   async dismissAlert(id: string): Promise<void> {
+    const own = this.#own.get(id)
     if (!id.startsWith(OWN_PREFIX)) await this.engine.dismissAlert(id)
-    else if (this.#own.delete(id)) this.#alertsChanged()
+    else if (own?.alert.what === 'storage_full' && own.tier === 1) {
+      this.#understood.add(own.alert.what)
+      this.raise(own.alert)
+    } else if (this.#own.delete(id)) this.#alertsChanged()
   }
 
   /** Stops the engine, then closes the vault. */

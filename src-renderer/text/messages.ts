@@ -24,7 +24,14 @@ export function deliveryText({ delivery, deliveredTo, failure }: MessageItem): s
   }
 }
 
-export function protectionText({ protection }: MessageItem): string {
+export function protectionText({ protection, mine }: MessageItem): string {
+  // There is no sender to ask for one's own words.
+  if (
+    mine &&
+    protection.state === 'unreadable' &&
+    (protection.reason === 'key_exchange_failed' || protection.reason === 'session_replaced')
+  )
+    return t('unreadable.own')
   return protection.state === 'unreadable'
     ? t(`unreadable.${protection.reason}`)
     : t(`protection.${protection.state}`)

@@ -24,10 +24,17 @@ export const claimKeys: Handler<'claimKeys'> = async (context, { caller, body })
         : claimRemote(context, server, caller.member, devices),
     ),
   )
+  const missing = new Set(parts.flatMap((part) => part.missing.map(nameOf)))
   return {
     bundles: parts.flatMap((part) => part.bundles),
-    missing: parts.flatMap((part) => part.missing),
+    missing: body.devices
+      .filter((wanted) => missing.has(nameOf(wanted)))
+      .map(({ member, device }) => ({ member, device })),
   }
+}
+
+function nameOf({ member, device }: { readonly member: string; readonly device: string }): string {
+  return `${member}/${device}`
 }
 
 /** Of accounts here. `claimer` is by whom claims are counted. */

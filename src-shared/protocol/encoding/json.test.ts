@@ -302,6 +302,7 @@ describe('the strict parser', () => {
     ['a capital exponent', '1E5', 'bad_number'],
     ['two zeros', '00', 'bad_json'],
     ['a negative leading zero', '-01', 'bad_json'],
+    ['a string that ends with a line break', '"a\n', 'bad_json'],
     ['a raw tabulator in a string', '"\t"', 'bad_json'],
     ['a raw unit separator in a string', '"\u001f"', 'bad_json'],
     ['a vertical tabulator between values', '[\v1]', 'bad_json'],

@@ -33,3 +33,13 @@ it.each([
 it('is refused from another device', () => {
   expect(verifyReceipt(crypto, receipt, makeDevice('mallory').ed25519)).toBe(false)
 })
+
+it('says delivered or read, and nothing else', () => {
+  for (const kind of ['delivered', 'read'] as const) {
+    const made = makeReceipt(crypto, local, { ...said, kind })
+    expect(receiptSchema.parse(made)).toEqual(made)
+    expect(verifyReceipt(crypto, made, local.ed25519)).toBe(true)
+  }
+  for (const kind of ['', 'seen', 'READ'])
+    expect(receiptSchema.safeParse({ ...receipt, kind }).success).toBe(false)
+})

@@ -59,9 +59,11 @@ async function isAccessible({ page }: Person, name: string, without?: string): P
     await page.screenshot({ path: join(pictures, `${name}-${theme}.png`) })
     // Legacy mode: axe otherwise opens a page of its own, which an app does not allow.
     const axe = new AxeBuilder({ page }).setLegacyMode()
+    // The page is the same in both; only what depends on colours can differ.
+    if (theme === 'dark') axe.withRules(['color-contrast', 'link-in-text-block'])
     if (without !== undefined) axe.exclude(without)
     const { violations, passes } = await axe.analyze()
-    expect(passes.length, `axe looked at ${name}`).toBeGreaterThan(3)
+    expect(passes.length, `axe looked at ${name}`).toBeGreaterThan(theme === 'dark' ? 0 : 3)
     expect
       .soft(
         violations.map(

@@ -28,8 +28,12 @@ test.beforeAll(async () => {
 })
 test.afterAll(() => stage.end())
 
+/** As a finger does: down for a moment. Groups of choices follow an arrow only while it is down. */
 const press = (...keys: string[]): Promise<void> =>
-  keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve())
+  keys.reduce(
+    (before, key) => before.then(() => page.keyboard.press(key, { delay: 60 })),
+    Promise.resolve(),
+  )
 const write = (text: string): Promise<void> => page.keyboard.type(text)
 
 /** Goes on with Tab until this has the focus, and sees that the focus shows. */

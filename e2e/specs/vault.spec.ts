@@ -5,6 +5,7 @@ import {
   messageWith,
   notices,
   openRoom,
+  roomRow,
   say,
   sees,
   unlock,
@@ -50,8 +51,6 @@ async function reopenWithProblem(why: string): Promise<void> {
 async function goOnWithNewConnections(): Promise<void> {
   await ada.page.getByRole('button', { name: 'Continue with new secure connections' }).click()
   await expect(workspace(ada.page)).toBeVisible()
-  await openRoom(ada.page, 'Bo')
-  await sees(ada.page, 'Before the copy')
 }
 
 async function bothTalk(ask: string, answer: string): Promise<void> {
@@ -99,6 +98,8 @@ test('an older state put back is noticed; new connections carry both on', async 
   putVaultBack(stage.profileFolder('ada'), older())
   await reopenWithProblem('What is stored here is older than what this app saved last')
   await goOnWithNewConnections()
+  await openRoom(ada.page, 'Bo')
+  await sees(ada.page, 'Before the copy')
   await expect(notices(ada.page)).toContainText('An older state was restored')
   await bothTalk('Do you hear me?', 'Loud and clear')
   // Fetched once more, and its key asked for once more.
@@ -127,9 +128,13 @@ test('a damaged record that keeps the connections is told; new ones carry both o
   await ada.quit()
   await reopenWithProblem('A part of what is stored on this computer is damaged.')
   await goOnWithNewConnections()
+  // Whether it is told before this or because of it: it may lie above the list already.
+  await roomRow(ada.page, 'Bo').getByRole('button').dispatchEvent('click')
   const told = ada.page.getByRole('alertdialog', { name: 'Some stored messages are damaged' })
-  await expect(told).toContainText('1 record on this computer could not be read.')
+  // The draft is found out only when the conversation reads it.
+  await expect(told).toContainText(/(1 record|2 records) on this computer could not be read\./)
   await told.getByRole('button', { name: 'Understood' }).click()
+  await sees(ada.page, 'Before the copy')
   await expect(notices(ada.page)).not.toContainText('An older state was restored')
   await bothTalk('And now?', 'Here I am again')
 })

@@ -267,7 +267,7 @@ export const pairingSchema = z.object({
   deviceName: shortText,
   side: z.enum(['new_device', 'approver']),
   step: z.enum(['waiting', 'compare', 'approving', 'approved', 'refused', 'expired', 'failed']),
-  /** Seven digits in two groups, once both sides have revealed; null before. */
+  /** Six digits in two groups of three, once both sides have revealed; null before. */
   code: z.string().max(16).nullable(),
   requestedAt: time,
 })

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
-import { clientApi, errcodes, LOGIN_SKEW_MS, statusOf } from '../src-shared/api/index.ts'
+import { clientApi, errcodes, LOGIN_SKEW_MS, serverApi, statusOf } from '../src-shared/api/index.ts'
 import * as protocol from '../src-shared/protocol/index.ts'
 import { defaultRateLimits, limits } from '../src-homeserver/config.ts'
 import { readChapters, tableUnder } from './chapters.ts'
@@ -86,6 +86,29 @@ describe('the codes of the client API', () => {
         token[auth],
         maxBytes,
         [...errors],
+      ]),
+    )
+  })
+
+  it('and those between nodes are those of their contract', () => {
+    const listed = table('15-federation.md', '15.10').map(
+      ([name, method, path, signed, body, answer]) => [
+        codes(name)[0],
+        method,
+        `/_eccp/federation/v1${codes(path)[0] ?? ''}`,
+        signed === 'yes',
+        Number(body),
+        Number(answer),
+      ],
+    )
+    expect(listed).toEqual(
+      Object.entries(serverApi).map(([name, { method, path, signed, maxBytes, maxAnswer }]) => [
+        name,
+        method,
+        path,
+        signed,
+        maxBytes,
+        maxAnswer,
       ]),
     )
   })

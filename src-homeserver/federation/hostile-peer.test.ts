@@ -138,6 +138,8 @@ describe('a hostile server in a room', () => {
   beforeAll(async () => {
     other = await FakePeer.start('third.test')
     net.aim('third.test', other.url)
+    // That it could not be asked a moment ago is remembered for a while.
+    node.context.serverKeys.forget('third.test')
   })
   afterAll(() => other.close())
   beforeEach(async () => {

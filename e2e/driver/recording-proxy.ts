@@ -29,7 +29,7 @@ export interface RecordingProxy {
   readonly exchanges: readonly Exchange[]
   /** Points the proxy elsewhere; null cuts and refuses every connection as if the node were gone. */
   setTarget(url: string | null): void
-  /** Holds every answer back for so long, from the next request on. */
+  /** Holds every answer back for so long, from now on, also those to requests that wait already. */
   setDelay(ms: number): void
   /** Asked for each request; the answer says where to cut it. */
   setCut(decide: (exchange: Exchange) => Cut): void
@@ -99,9 +99,8 @@ export async function startRecordingProxy(initialTarget: string): Promise<Record
       answer.destroy()
       return
     }
-    const late = delay
     const result = await forward(target, source, body)
-    if (late > 0) await new Promise((resolve) => setTimeout(resolve, late))
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay))
     exchange.status = result.status
     exchange.responseBody = result.body
     if (cut === 'after_node') {

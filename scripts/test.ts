@@ -21,6 +21,8 @@ interface Part {
   readonly passed: number
   readonly failed: number
   readonly skipped: readonly string[]
+  /** Which ones failed, where the suite has names for them: said once more at the end. */
+  readonly broken?: readonly string[]
 }
 const parts: Part[] = []
 
@@ -65,17 +67,16 @@ async function vitest(
     )
     if (!existsSync(report)) return { passed: 0, failed: 1, skipped: [] }
     const parsed = JSON.parse(readFileSync(report, 'utf8')) as VitestReport
-    const skipped = parsed.testResults
-      .flatMap((file) => file.assertionResults)
-      .filter(
-        (test) => test.status === 'pending' || test.status === 'skipped' || test.status === 'todo',
-      )
+    const tests = parsed.testResults.flatMap((file) => file.assertionResults)
+    const named = (...statuses: string[]): string[] =>
+      tests.filter((test) => statuses.includes(test.status)).map((test) => test.fullName)
+    const skipped = named('pending', 'skipped', 'todo')
     // A file that fails to load has no failed test of its own; the run's exit code still counts it.
     const failed =
       parsed.numFailedTests === 0 && (result.code !== 0 || !parsed.success)
         ? Math.max(1, parsed.numFailedTestSuites)
         : parsed.numFailedTests
-    return { passed: parsed.numPassedTests, failed, skipped: skipped.map((test) => test.fullName) }
+    return { passed: parsed.numPassedTests, failed, skipped, broken: named('failed') }
   })
 }
 
@@ -121,12 +122,14 @@ async function playwright(
     const specs = (
       JSON.parse(readFileSync(report, 'utf8')) as { suites: PlaywrightSuite[] }
     ).suites.flatMap(specsOf)
-    const count = (status: string): number => specs.filter((spec) => spec.status === status).length
-    const failed = count('unexpected') + count('flaky')
+    const named = (...statuses: string[]): string[] =>
+      specs.filter((spec) => statuses.includes(spec.status)).map((spec) => spec.title)
+    const broken = named('unexpected', 'flaky')
     return {
-      passed: count('expected'),
-      failed: failed === 0 && (result.code !== 0 || specs.length === 0) ? 1 : failed,
-      skipped: specs.filter((spec) => spec.status === 'skipped').map((spec) => spec.title),
+      passed: named('expected').length,
+      failed: broken.length === 0 && (result.code !== 0 || specs.length === 0) ? 1 : broken.length,
+      skipped: named('skipped'),
+      broken,
     }
   })
 }
@@ -174,11 +177,12 @@ if (shell === null) {
 }
 
 console.log('\n── time')
-for (const { name, seconds, passed, failed, skipped } of parts) {
+for (const { name, seconds, passed, failed, skipped, broken = [] } of parts) {
   console.log(
     `${seconds.toFixed(1).padStart(7)} s  ${name}: ${String(passed)} passed, ${String(failed)} failed${skipped.length > 0 ? `, ${String(skipped.length)} skipped` : ''}`,
   )
   for (const title of skipped) console.log(`           skipped: ${title}`)
+  for (const title of broken) console.log(`           failed: ${title}`)
 }
 console.log(
   `${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s  in all (${root.split('/').at(-1) ?? ''}, shell: ${shell?.kind ?? 'none'})`,

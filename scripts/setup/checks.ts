@@ -51,7 +51,7 @@ async function types(): Promise<CheckResult> {
   for (const project of projects) {
     results.push(
       await runNode(
-        [toolPath('typescript/bin/tsc'), '-p', project, '--listFiles', '--pretty', 'false'],
+        [toolPath('typescript-7/bin/tsc'), '-p', project, '--listFiles', '--pretty', 'false'],
         { capture: true },
       ),
     )

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { fromBase64Url, toBase64Url } from '../encoding/index.ts'
+import { CryptoError } from '../crypto.ts'
+import {
+  canonicalBytes,
+  concatBytes,
+  fromBase64Url,
+  labelled,
+  labelledHash,
+  LABELS,
+  toBase64Url,
+} from '../encoding/index.ts'
 import { findPrekeys } from '../prekeys/index.ts'
 import type { LocalDevice, PeerDevice, PrekeyBundle, PrekeyState } from '../prekeys/index.ts'
 import { signPrekey } from '../prekeys/index.ts'
@@ -69,6 +78,58 @@ describe.each([
     expect(accept(header)).toEqual({ ok: true, agreement })
   })
 
+  it.each([
+    ['with a one-time prekey', 0],
+    ['with an empty pool', null],
+  ] as const)('derives session and root key from what the draft lists, %s', (_name, oneTime) => {
+    const bundle = bundleOf(bob, prekeys, oneTime)
+    const { header, agreement } = mustInitiate(bundle, { suite })
+    const looked = findPrekeys(prekeys, header)
+    if (!looked.ok) throw new Error(looked.code)
+    const { found } = looked
+    const end = ({ member, head, device, ed25519, x25519 }: PeerDevice) => ({
+      member,
+      head,
+      device,
+      ed25519: toBase64Url(ed25519),
+      x25519: toBase64Url(x25519),
+    })
+    const named = (prekey: { id: string; key: string } | null) =>
+      prekey && { id: prekey.id, key: prekey.key }
+    const bound = canonicalBytes({
+      suite,
+      initiator: end(alice),
+      responder: end(bob),
+      ephemeral: header.ephemeral,
+      signed: named(bundle.signed),
+      one_time: named(bundle.one_time ?? null),
+      kem: suite === SUITE_HYBRID ? named(bundle.kem ?? null) : null,
+      kem_ciphertext: header.kem_ciphertext,
+    })
+    const ad = labelledHash(crypto, LABELS.handshakeAd, bound)
+    const ephemeral = fromBase64Url(header.ephemeral)
+    const signedSecret = fromBase64Url(found.signed.secret)
+    const material = [
+      new Uint8Array(32).fill(0xff),
+      crypto.x25519(signedSecret, alice.x25519),
+      crypto.x25519(bob.x25519Secret, ephemeral),
+      crypto.x25519(signedSecret, ephemeral),
+    ]
+    if (found.oneTime !== null)
+      material.push(crypto.x25519(fromBase64Url(found.oneTime.secret), ephemeral))
+    if (found.kem !== null && header.kem_ciphertext !== null) {
+      const { secretKey } = crypto.mlKem768KeyPair(fromBase64Url(found.kem.secret))
+      material.push(crypto.mlKem768Decapsulate(secretKey, fromBase64Url(header.kem_ciphertext)))
+    }
+    expect(material).toHaveLength(4 + (oneTime === null ? 0 : 1) + (suite === SUITE_HYBRID ? 1 : 0))
+    const info = labelled(LABELS.handshakeRoot, ad)
+    expect(agreement).toEqual({
+      ad,
+      session: toBase64Url(labelledHash(crypto, LABELS.session, ad)),
+      root: crypto.hkdfSha256(concatBytes(...material), new Uint8Array(32), info, 32),
+    })
+  })
+
   it('ends in different sessions where anything in the header differs', () => {
     const { header, agreement } = mustInitiate(bundleOf(bob, prekeys, 0), { suite })
     const flipped = (text: string): string => {
@@ -132,6 +193,12 @@ describe('suites', () => {
     expect(checkSuite(0, 1, 1)).toEqual({ ok: false, code: 'suite_unknown' })
   })
 
+  it('are refused by an initiator whose peer asks for one that it does not know', () => {
+    const beyond = { ...bob, minSuite: 3 }
+    const bundle = bundleOf(beyond, makePrekeys(beyond, 2), 0)
+    expect(initiate(bundle, { peer: asPeer(beyond) })).toEqual({ ok: false, code: 'suite_unknown' })
+  })
+
   it('are not weakened by an initiator: its manifest binds it too', () => {
     const { header } = mustInitiate(bundleOf(bob, prekeys, 0), { suite: SUITE_X25519 })
     const weak = { ok: false, code: 'suite_too_weak' }
@@ -180,6 +247,38 @@ describe('points of low order', () => {
     const refused = { ok: false, code: 'low_order' }
     expect(accept(header, { peer: { ...asPeer(alice), x25519: zero } })).toEqual(refused)
     expect(accept({ ...header, ephemeral: toBase64Url(zero) })).toEqual(refused)
+  })
+})
+
+describe('a fault of the crypto adapter', () => {
+  const broken = new CryptoError('bad_length')
+  const failing = new TypeError('not at all')
+  const throwing = (error: Error) => (): never => {
+    throw error
+  }
+
+  it.each([
+    ['known', broken],
+    ['unknown', failing],
+  ])('is not taken for a key of low order: %s', (_, error) => {
+    const bundle = bundleOf(bob, prekeys, 0)
+    const faulty = { ...crypto, x25519: throwing(error) }
+    const random = seededRandom('handshake')
+    expect(() =>
+      initiateHandshake({ crypto: faulty, random, local: alice, peer: asPeer(bob), bundle }),
+    ).toThrow(error)
+  })
+
+  it.each([
+    ['known', broken],
+    ['unknown', failing],
+  ])("is not taken for the peer's bad KEM key: %s", (_, error) => {
+    const bundle = bundleOf(bob, prekeys, 0)
+    const faulty = { ...crypto, mlKem768Encapsulate: throwing(error) }
+    const random = seededRandom('handshake')
+    expect(() =>
+      initiateHandshake({ crypto: faulty, random, local: alice, peer: asPeer(bob), bundle }),
+    ).toThrow(error)
   })
 })
 

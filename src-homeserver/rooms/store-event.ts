@@ -9,6 +9,7 @@ import {
   emptyState,
   isState,
   membershipOf,
+  MESSAGE_TYPES,
   parseUserId,
   readContent,
   redactionApplies,
@@ -67,6 +68,7 @@ export async function storeEvent(
     })),
   )
   if (shown) {
+    if (header.type === MESSAGE_TYPES.message) await tx.rooms.moveUp(room, pos)
     const audience = await listeners(context, tx, event, after)
     await tx.streams.tell(
       pos,

@@ -58,5 +58,6 @@ async function retire(tx: Tx, member: string, device: string): Promise<void> {
   await tx.devices.dropPairing(member, device)
   await tx.prekeys.drop(member, device)
   await tx.wraps.drop(member, device)
+  await tx.windowRooms.dropAll(member, device)
   await tx.toDevice.drop(member, device)
 }

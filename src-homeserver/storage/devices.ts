@@ -76,6 +76,11 @@ export class Devices {
     await this.dropTokens(member, device)
     await this.dropPairing(member, device)
     await this.#db
+      .deleteFrom('window_rooms')
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .execute()
+    await this.#db
       .deleteFrom('devices')
       .where('member', '=', member)
       .where('device', '=', device)

@@ -87,6 +87,43 @@ export class Events {
       .execute()
   }
 
+  /** Oldest first, inside one of `spans`, from position `from` on. */
+  async earliest(
+    room: string,
+    spans: readonly Span[],
+    from: number,
+    limit: number,
+  ): Promise<EventRow[]> {
+    if (spans.length === 0) return []
+    return this.#db
+      .selectFrom('events')
+      .selectAll()
+      .where('room_id', '=', room)
+      .where('rejected', '=', 0)
+      .where('soft_failed', '=', 0)
+      .where('pos', '>=', from)
+      .where((e) => e.or(spans.map(({ from, to }) => e.between('pos', from, to))))
+      .orderBy('pos')
+      .limit(limit)
+      .execute()
+  }
+
+  /** Whether an event of `member` was shown at a position between the two, both included. */
+  async spokeBetween(room: string, member: string, from: number, to: number): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom('events')
+      .select('event_id')
+      .where('room_id', '=', room)
+      .where('member', '=', member)
+      .where('pos', '>=', from)
+      .where('pos', '<=', to)
+      .where('rejected', '=', 0)
+      .where('soft_failed', '=', 0)
+      .limit(1)
+      .executeTakeFirst()
+    return row !== undefined
+  }
+
   /** Oldest first. */
   async extremities(room: string): Promise<string[]> {
     const rows = await this.#db

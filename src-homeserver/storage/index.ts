@@ -22,6 +22,7 @@ import { StorageError } from './storage-error.ts'
 import { Streams } from './streams.ts'
 import { ToDevice } from './to-device.ts'
 import { Txns } from './txns.ts'
+import { WindowRooms } from './window-rooms.ts'
 import { Wraps } from './wraps.ts'
 
 export { lockFolder } from './sqlite.ts'
@@ -47,6 +48,7 @@ export interface Tx {
   readonly txns: Txns
   readonly streams: Streams
   readonly federation: Federation
+  readonly windowRooms: WindowRooms
 }
 
 export interface Storage {
@@ -153,6 +155,7 @@ function repositories(db: Db): Tx {
     txns: new Txns(db),
     streams: new Streams(db),
     federation: new Federation(db),
+    windowRooms: new WindowRooms(db),
   }
 }
 

@@ -6,7 +6,7 @@ import { StorageError } from './storage-error.ts'
 
 type Migration = (db: Db) => Promise<void>
 
-const migrations: readonly Migration[] = [firstSchema, federation]
+const migrations: readonly Migration[] = [firstSchema, federation, windows]
 
 /** Throws `StorageError('newer_schema')` and leaves the data as it is. */
 export async function migrate(db: Db): Promise<void> {
@@ -363,4 +363,30 @@ async function federation(db: Db): Promise<void> {
     'id',
   ])
   await index(db, 'inbound_items', ['stored_at'])
+}
+
+async function windows(db: Db): Promise<void> {
+  await db.schema
+    .alterTable('memberships')
+    .addColumn('latest', 'bigint', (c) => c.notNull().defaultTo(0))
+    .execute()
+  // Older messages are not looked for: what was there before stands in the order in which it came in.
+  await db
+    .updateTable('memberships')
+    .set((e) => ({ latest: e.ref('pos') }))
+    .execute()
+  await index(db, 'memberships', ['member', 'latest'])
+  await table(
+    db,
+    'window_rooms',
+    {
+      member: 'text',
+      device: 'text',
+      room_id: 'text',
+      shown_at: 'int',
+      first_pos: 'int',
+      whole: 'int',
+    },
+    ['member', 'device', 'room_id'],
+  )
 }

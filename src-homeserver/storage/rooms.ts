@@ -4,7 +4,8 @@
  */
 import type { Db, Row } from './schema.ts'
 
-export type MembershipRow = Row<'memberships'>
+export type MembershipRow = Omit<Row<'memberships'>, 'latest'>
+type ListedRoom = Pick<Row<'memberships'>, 'room_id' | 'membership' | 'latest'>
 export type RoomRow = Row<'rooms'>
 
 export interface StateChange {
@@ -102,12 +103,68 @@ export class Rooms {
   }
 
   async setMembership(row: MembershipRow): Promise<void> {
-    const { room_id: _room, member: _member, ...change } = row
+    const { room_id: _room, member: _member, ...stated } = row
+    const entered = row.membership === 'join' || row.membership === 'invite'
+    const change = entered ? { ...stated, latest: row.pos } : stated
     await this.#db
       .insertInto('memberships')
-      .values(row)
+      .values({ ...row, latest: row.pos })
       .onConflict((c) => c.columns(['room_id', 'member']).doUpdateSet(change))
       .execute()
+  }
+
+  /** A message at `pos`: the room moves up in the lists of its members here. */
+  async moveUp(room: string, pos: number): Promise<void> {
+    await this.#db
+      .updateTable('memberships')
+      .set({ latest: pos })
+      .where('room_id', '=', room)
+      .where('local', '=', 1)
+      .where('membership', '=', 'join')
+      .execute()
+  }
+
+  /** The member's rooms, latest first: those at `first` to `last` of the list, both included. */
+  async listed(
+    member: string,
+    memberships: readonly MembershipRow['membership'][],
+    first: number,
+    last: number,
+  ): Promise<ListedRoom[]> {
+    return this.#db
+      .selectFrom('memberships')
+      .select(['room_id', 'membership', 'latest'])
+      .where('member', '=', member)
+      .where('membership', 'in', memberships)
+      .orderBy('latest', 'desc')
+      .orderBy('room_id')
+      .offset(first)
+      .limit(last - first + 1)
+      .execute()
+  }
+
+  async countListed(
+    member: string,
+    memberships: readonly MembershipRow['membership'][],
+  ): Promise<number> {
+    const row = await this.#db
+      .selectFrom('memberships')
+      .select((e) => e.fn.countAll<number>().as('rooms'))
+      .where('member', '=', member)
+      .where('membership', 'in', memberships)
+      .executeTakeFirstOrThrow()
+    return Number(row.rooms)
+  }
+
+  /** How many of a room's members stand so. */
+  async countMembers(room: string, membership: MembershipRow['membership']): Promise<number> {
+    const row = await this.#db
+      .selectFrom('memberships')
+      .select((e) => e.fn.countAll<number>().as('members'))
+      .where('room_id', '=', room)
+      .where('membership', '=', membership)
+      .executeTakeFirstOrThrow()
+    return Number(row.members)
   }
 
   async membership(room: string, member: string): Promise<MembershipRow | undefined> {

@@ -157,6 +157,21 @@ interface Memberships {
   server: string
   event_id: string
   pos: number
+  /** Position of what moves the room up in the member's list: its latest message, or how it came in. */
+  latest: Generated<number>
+}
+
+/** Rooms that windows have shown to a device, and that nothing was left out of since. */
+interface WindowRooms {
+  member: string
+  device: string
+  room_id: string
+  /** The position of the answer that showed it. */
+  shown_at: number
+  /** Where the timeline of that answer began. */
+  first_pos: number
+  /** Whether the state came whole, or with a part of the members. */
+  whole: number
 }
 
 interface Wraps {
@@ -281,6 +296,7 @@ export interface Schema {
   extremities: Extremities
   state_changes: StateChanges
   memberships: Memberships
+  window_rooms: WindowRooms
   wraps: Wraps
   to_device: ToDevice
   receipts: Receipts

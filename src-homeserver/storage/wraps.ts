@@ -55,6 +55,32 @@ export class Wraps {
       .execute()
   }
 
+  /**
+   * Those in (`after`, `upTo`] of events that windows have given: of rooms shown before the event came,
+   * and of which nothing was left out since.
+   */
+  async dropShown(member: string, device: string, after: number, upTo: number): Promise<void> {
+    await this.#db
+      .deleteFrom('wraps')
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .where('pos', '>', after)
+      .where('pos', '<=', upTo)
+      .where((e) =>
+        e.exists(
+          e
+            .selectFrom('events')
+            .innerJoin('window_rooms', 'window_rooms.room_id', 'events.room_id')
+            .select('events.event_id')
+            .whereRef('events.event_id', '=', 'wraps.event_id')
+            .whereRef('window_rooms.member', '=', 'wraps.member')
+            .whereRef('window_rooms.device', '=', 'wraps.device')
+            .whereRef('window_rooms.shown_at', '<', 'wraps.pos'),
+        ),
+      )
+      .execute()
+  }
+
   async drop(member: string, device: string): Promise<void> {
     await this.#db
       .deleteFrom('wraps')

@@ -1,0 +1,60 @@
+/** Rooms that windows have shown to a device, and that nothing was left out of since (Sync §8). */
+import type { Db, Row } from './schema.ts'
+
+type WindowRoom = Row<'window_rooms'>
+
+export class WindowRooms {
+  readonly #db: Db
+  constructor(db: Db) {
+    this.#db = db
+  }
+
+  /** By room: those of `rooms` that were shown at or before `upTo`. */
+  async among(
+    member: string,
+    device: string,
+    rooms: readonly string[],
+    upTo: number,
+  ): Promise<Map<string, WindowRoom>> {
+    if (rooms.length === 0) return new Map()
+    const rows = await this.#db
+      .selectFrom('window_rooms')
+      .selectAll()
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .where('room_id', 'in', rooms)
+      .where('shown_at', '<=', upTo)
+      .execute()
+    return new Map(rows.map((row) => [row.room_id, row]))
+  }
+
+  async put(row: WindowRoom): Promise<void> {
+    const { shown_at, first_pos, whole } = row
+    await this.#db
+      .insertInto('window_rooms')
+      .values(row)
+      .onConflict((c) =>
+        c.columns(['member', 'device', 'room_id']).doUpdateSet({ shown_at, first_pos, whole }),
+      )
+      .execute()
+  }
+
+  /** Something was left out of these. */
+  async drop(member: string, device: string, rooms: readonly string[]): Promise<void> {
+    if (rooms.length === 0) return
+    await this.#db
+      .deleteFrom('window_rooms')
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .where('room_id', 'in', rooms)
+      .execute()
+  }
+
+  async dropAll(member: string, device: string): Promise<void> {
+    await this.#db
+      .deleteFrom('window_rooms')
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .execute()
+  }
+}

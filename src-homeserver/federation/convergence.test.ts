@@ -5,12 +5,16 @@ import {
   membershipOf,
   memberPowerBody,
   nameBody,
+  powerOf,
+  toBase64Url,
   topicBody,
+  toUtf8,
 } from '../../src-shared/protocol/index.ts'
+import type { RoomState } from '../../src-shared/protocol/index.ts'
 import { FederationNet, seeded } from '../testing/federation-net.ts'
 import type { Member } from '../testing/federation-net.ts'
 import { until } from '../testing/engine-users.ts'
-import { fakeWrap, register } from '../testing/test-device.ts'
+import { crypto, fakeWrap, register } from '../testing/test-device.ts'
 import type { TestDevice } from '../testing/test-device.ts'
 
 vi.setConfig({ testTimeout: 280_000 })
@@ -128,6 +132,46 @@ describe('three nodes', () => {
     expect(await pictureOf(members[0] as Member, room)).toEqual(
       await pictureOf(members[2] as Member, room),
     )
+  })
+
+  it('agree before anybody speaks again where each forbids what the other did; the loser is an end and hidden', async () => {
+    const all = await scene(9)
+    const { net: links, people, room, members } = all
+    const [ann, bea, cem] = people as [TestDevice, TestDevice, TestDevice]
+    for (const one of [bea, cem])
+      await ann.setState(room, memberPowerBody(await ann.state(room), one.member, 100))
+    await settled(all)
+    for (const other of ['a.test', 'c.test']) links.cut('b.test', other)
+    const listed = [await bea.state(room), await cem.state(room)]
+    const strangers = ['someone else', 'another'].map((text) =>
+      toBase64Url(crypto.sha256(toUtf8(text))),
+    ) as [string, string]
+    await bea.setState(room, memberPowerBody(listed[0] as RoomState, strangers[0], 100))
+    await cem.setState(room, memberPowerBody(listed[1] as RoomState, strangers[1], 100))
+    links.heal()
+    await settled(all)
+    for (const { node } of members) {
+      if (node === null) throw new Error('not running')
+      await node.context.storage.read(async (tx) => {
+        const ends = await tx.events.extremities(room)
+        expect(ends).toHaveLength(2)
+        const current = await tx.rooms.currentState(room)
+        expect(ends.filter((id) => current.includes(id))).toHaveLength(1)
+      })
+    }
+    const states = await Promise.all(people.map((one) => one.state(room)))
+    expect(states.map((state) => powerOf(state, strangers[0]))).toEqual([100, 100, 100])
+    expect(states.map((state) => powerOf(state, strangers[1]))).toEqual([0, 0, 0])
+    // Bea's node met the loser when it was out of force.
+    const loser = (await wrapsHeard(cem, room)).size
+    expect((await wrapsHeard(bea, room)).size).toBe(loser - 1)
+    const said = await bea.say(room, 'both ends')
+    await settled(all)
+    await members[1]?.node?.context.storage.read(async (tx) => {
+      expect(await tx.events.extremities(room)).toHaveLength(1)
+      const row = await tx.events.byEnvelope(room, said.envelope_id)
+      expect(JSON.parse(row?.pdu ?? '{}').event.prev_events).toHaveLength(2)
+    })
   })
 
   it.each([11, 12])(

@@ -201,6 +201,28 @@ describe('branches', () => {
     expect(powerOf(stateNow(one), alice.member)).toBe(CREATOR_POWER)
   })
 
+  it('agree although each makes the other’s change look forbidden; an end that is left out would keep them apart', () => {
+    const { room, alice, mod, admin, bob, carol } = newRoom(createLab(quickCrypto))
+    act(room, alice, memberPowerBody(stateNow(room), admin.member, 50))
+    const [one, two] = [copyOf(room), copyOf(room)]
+    const first = act(one, mod, memberPowerBody(stateNow(one), bob.member, 50))
+    const second = act(two, admin, memberPowerBody(stateNow(two), carol.member, 50))
+    // Each drops somebody its sender does not outrank.
+    expect(checkAuth(second, stateNow(one))).toEqual({ ok: false, code: 'not_outranked' })
+    expect(checkAuth(first, stateNow(two))).toEqual({ ok: false, code: 'not_outranked' })
+    const apart = [ids(stateNow(one)), ids(stateNow(two))]
+    sync(one, two)
+    sync(two, one)
+    expect(ids(stateNow(one))).toEqual(ids(stateNow(two)))
+    expect(stateEvent(stateNow(one), 'e.room.power')?.id).toBe(first.id)
+    // What either side would go on with, had it left the other's event out of its ends.
+    const alone = [one.graph.resolve([first.id]), two.graph.resolve([second.id])].map(ids)
+    expect(alone).toEqual(apart)
+    expect(alone[0]).not.toEqual(alone[1])
+    const next = say(two, admin)
+    expect(next.pdu.event.prev_events).toEqual([first.id, second.id].sort())
+  })
+
   it('let a withdrawn invitation stop the join beside it', () => {
     const { room, alice, carol } = newRoom(createLab(quickCrypto))
     act(room, alice, inviteBody(carol.member, carol.userId))

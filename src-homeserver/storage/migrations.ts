@@ -389,4 +389,5 @@ async function windows(db: Db): Promise<void> {
     },
     ['member', 'device', 'room_id'],
   )
+  await index(db, 'window_rooms', ['member', 'device', 'shown_at'])
 }

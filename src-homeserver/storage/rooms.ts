@@ -8,6 +8,9 @@ export type MembershipRow = Omit<Row<'memberships'>, 'latest'>
 type ListedRoom = Pick<Row<'memberships'>, 'room_id' | 'membership' | 'latest'>
 export type RoomRow = Row<'rooms'>
 
+/** Types of state events whose key is a member. */
+const OF_MEMBERS = ['e.room.member', 'e.room.roster']
+
 export interface StateChange {
   readonly type: string
   readonly state_key: string
@@ -57,14 +60,25 @@ export class Rooms {
     return rows.map((row) => row.event_id)
   }
 
-  /** Ids of the state events that were in force after position `pos`. */
-  async stateAt(room: string, pos: number): Promise<string[]> {
+  /**
+   * Ids of the state events that were in force after position `pos`; of what is said of single members
+   * only what concerns `of`, where that is given.
+   */
+  async stateAt(room: string, pos: number, of?: readonly string[]): Promise<string[]> {
     const rows = await this.#db
       .selectFrom('state_changes as now')
       .select('now.event_id')
       .where('now.room_id', '=', room)
       .where('now.pos', '<=', pos)
       .where('now.event_id', '!=', '')
+      .$if(of !== undefined, (query) =>
+        query.where((e) =>
+          e.or([
+            e('now.type', 'not in', OF_MEMBERS),
+            e('now.state_key', 'in', [...(of ?? []), '']),
+          ]),
+        ),
+      )
       .where((e) =>
         e.not(
           e.exists(

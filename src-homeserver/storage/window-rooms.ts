@@ -39,6 +39,29 @@ export class WindowRooms {
       .execute()
   }
 
+  /** Whether answers after `pos` have shown rooms. */
+  async anyAfter(member: string, device: string, pos: number): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom('window_rooms')
+      .select('room_id')
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .where('shown_at', '>', pos)
+      .limit(1)
+      .executeTakeFirst()
+    return row !== undefined
+  }
+
+  /** What answers after `pos` have shown did not arrive. */
+  async dropAfter(member: string, device: string, pos: number): Promise<void> {
+    await this.#db
+      .deleteFrom('window_rooms')
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .where('shown_at', '>', pos)
+      .execute()
+  }
+
   /** Something was left out of these. */
   async drop(member: string, device: string, rooms: readonly string[]): Promise<void> {
     if (rooms.length === 0) return

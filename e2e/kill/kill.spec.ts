@@ -84,10 +84,11 @@ const isFirstContact = (boundary: string): boolean => /^\S+ (claimKeys|session)$
 async function round(scene: Scene, ledger: Ledger, kill: KillPoint): Promise<boolean> {
   const person = personOf(kill.victim)
   for (const name of names) if (name !== person && !scene.alive(name)) await scene.open(name, null)
-  if (person !== null && scene.nodeGone) await scene.startNode(null)
+  const first = isFirstContact(kill.boundary)
+  if (scene.nodeGone && (person !== null || first)) await scene.startNode(null)
   const host = person ?? 'ada'
   let guest: Guest | null = null
-  if (isFirstContact(kill.boundary)) {
+  if (first) {
     if (!scene.alive(host)) await scene.open(host, null)
     guest = await scene.meet(host)
   }
@@ -103,7 +104,8 @@ async function round(scene: Scene, ledger: Ledger, kill: KillPoint): Promise<boo
     await new Promise((resolve) => setTimeout(resolve, 100))
   const died = hit()
   if (person !== null) await scene.close(person)
-  else if (scene.nodeGone) await scene.startNode(null)
+  // A node that missed its point would die in somebody else's round.
+  else await scene.startNode(null)
   return died
 }
 

@@ -13,8 +13,8 @@ export default defineConfig({
       'spec/**/*.test.ts',
     ],
     environment: 'node',
-    // vitest leaves one core to its own process, which here waits.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // vitest leaves one core to its own process, which here waits; many tests wait for nodes and browsers.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -1,7 +1,10 @@
 import reactHooks from 'eslint-plugin-react-hooks'
 import tseslint from 'typescript-eslint'
 
-/** Correctness rules only; layout is Prettier's. Layer rules are in .dependency-cruiser.cjs. */
+/**
+ * Correctness rules only; layout is Prettier's. Rules that need types are in .oxlintrc.json, layer rules in
+ * .dependency-cruiser.cjs.
+ */
 export default tseslint.config(
   {
     ignores: [
@@ -20,29 +23,7 @@ export default tseslint.config(
     files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.strict],
     plugins: { 'react-hooks': reactHooks },
-    languageOptions: {
-      parserOptions: {
-        project: [
-          'src-shared/tsconfig.json',
-          'src-main/tsconfig.json',
-          'src-renderer/tsconfig.json',
-          'tsconfig.node.json',
-          'e2e/tsconfig.json',
-        ],
-        tsconfigRootDir: import.meta.dirname,
-      },
-    },
     rules: {
-      '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: true }],
-      '@typescript-eslint/no-misused-promises': [
-        'error',
-        { checksVoidReturn: { attributes: false, properties: false, arguments: false } },
-      ],
-      '@typescript-eslint/await-thenable': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': [
-        'error',
-        { considerDefaultExhaustiveForUnions: true },
-      ],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-unused-vars': [
         'error',

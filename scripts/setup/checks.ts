@@ -89,6 +89,61 @@ async function lint(): Promise<CheckResult> {
   return { name: 'lint', ok: result.code === 0, saw: 'all TypeScript', output: result.output }
 }
 
+interface TypedLintReport {
+  readonly diagnostics: readonly {
+    readonly code: string
+    readonly message: string
+    readonly filename: string
+    readonly labels: readonly { readonly span: { readonly line: number } }[]
+  }[]
+  readonly number_of_files: number
+}
+
+/** Runs the rules that need types over a tree; `cwd` may be a planted one. */
+export async function lintWithTypes(cwd: string): Promise<TypedLintReport> {
+  const result = await runNode(
+    [
+      toolPath('oxlint/bin/oxlint'),
+      '--type-aware',
+      '--config',
+      join(root, '.oxlintrc.json'),
+      '--format',
+      'json',
+      '.',
+    ],
+    {
+      capture: true,
+      cwd,
+      env: { OXLINT_TSGOLINT_PATH: toolPath('oxlint-tsgolint/bin/tsgolint.js') },
+    },
+  )
+  try {
+    return JSON.parse(result.output) as TypedLintReport
+  } catch {
+    throw new Error(`The linter did not report: ${result.output.slice(0, 2000)}`)
+  }
+}
+
+/** Promises nobody waits for, and unions not gone through to the end. */
+async function typedLint(): Promise<CheckResult> {
+  const report = await lintWithTypes(root)
+  const expected = modulesOnDisk().length
+  return {
+    name: 'lint with types',
+    ok: report.diagnostics.length === 0 && report.number_of_files >= expected,
+    saw: `${String(report.number_of_files)} files`,
+    output: [
+      ...report.diagnostics.map(
+        ({ filename, labels, code, message }) =>
+          `${filename}:${String(labels[0]?.span.line ?? 0)} ${code}: ${message}`,
+      ),
+      ...(report.number_of_files < expected
+        ? [`fewer than the ${String(expected)} there are`]
+        : []),
+    ].join('\n'),
+  }
+}
+
 interface CruiseReport {
   readonly modules: readonly { readonly source: string }[]
   readonly summary: {
@@ -165,6 +220,7 @@ async function format(): Promise<CheckResult> {
 export const checks: Readonly<Record<string, () => Promise<CheckResult>>> = {
   types,
   lint,
+  'lint-types': typedLint,
   layers: layerRules,
   unused,
   format,

@@ -159,7 +159,7 @@ if (app.requestSingleInstanceLock({ hello: 'first' })) {
     report('second-instance', [argv.at(-1), data])
   })
   app.on('window-all-closed', () => app.quit())
-  app.whenReady().then(start)
+  void app.whenReady().then(start)
   // Tests without Playwright speak through stdin: one expression a line.
   createInterface({ input: process.stdin }).on('line', async (line) => {
     const { id, expression } = JSON.parse(line)

@@ -239,6 +239,29 @@ describe('in pieces', () => {
   })
 })
 
+describe('going on at once', () => {
+  it('hands a chunk out as soon as it is known not to be the last', () => {
+    const file = fileOf(2 * CHUNK_BYTES)
+    const sealer = new AttachmentSealer({ crypto, contentKey, salt })
+    const counts = [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES].map((end, at, ends) => {
+      const pushed = sealer.push(file.subarray(ends[at - 1] ?? 0, end))
+      return pushed.ok ? pushed.chunks.length : null
+    })
+    expect(counts).toEqual([0, 0, 0, 1, 0])
+    const finished = sealer.finish()
+    if (!finished.ok || !finished.secret) throw new Error('not finished')
+    expect(finished.chunks).toHaveLength(1)
+  })
+
+  it('holds no upload back that begins, whatever is said to have arrived', () => {
+    const file = fileOf(3 * CHUNK_BYTES)
+    const sealer = new AttachmentSealer({ crypto, contentKey, salt, arrived: 1 })
+    const pushed = sealer.push(file)
+    expect(pushed.ok && pushed.chunks).toHaveLength(1)
+    expect(sealer.checkpoint().chunks).toBe(2)
+  })
+})
+
 describe('going on', () => {
   const file = fileOf(5 * CHUNK_BYTES + 10)
 
@@ -303,6 +326,46 @@ describe('going on', () => {
   })
 })
 
+describe('sizes', () => {
+  it('are those of the draft', () => {
+    expect([CHUNK_BYTES, SEALED_CHUNK_BYTES]).toEqual([65_536, 65_552])
+    expect(MAX_ATTACHMENT_BYTES).toBe(2 ** 24 * CHUNK_BYTES)
+    expect(fromBase64Url(salt)).toHaveLength(32)
+    const sizes = [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, MAX_ATTACHMENT_BYTES]
+    expect(sizes.map(chunkCount)).toEqual([1, 1, 1, 2, 2 ** 24])
+    expect(sizes.map((size) => sealedSize(size) - size)).toEqual([16, 16, 16, 32, 2 ** 28])
+  })
+
+  it('bound the longest file and no shorter one', () => {
+    const size = MAX_ATTACHMENT_BYTES
+    const secret = { salt, digest: toBase64Url(new Uint8Array(32)), size }
+    const opener = new AttachmentOpener({ crypto, contentKey, secret })
+    expect(opener.push(new Uint8Array(1))).toEqual({ ok: true, plaintext: [] })
+    expect(opener.finish()).toEqual({ ok: false, code: 'truncated' })
+    expect(sealedRange(size, 2 ** 24 - 1)).toEqual({
+      start: (2 ** 24 - 1) * SEALED_CHUNK_BYTES,
+      end: 2 ** 24 * SEALED_CHUNK_BYTES,
+    })
+    const endless = { length: MAX_ATTACHMENT_BYTES } as Uint8Array
+    const sealer = new AttachmentSealer({ crypto, contentKey, salt })
+    sealer.push(new Uint8Array(1))
+    expect(codeOf(() => sealer.push(endless))).toBe('too_large')
+  })
+
+  it('of key and salt are 32 bytes', () => {
+    const derive = (key: number, of: number) => () =>
+      deriveAttachmentKey(crypto, new Uint8Array(key), new Uint8Array(of))
+    expect(derive(31, 32)).toThrow('bad_length')
+    expect(derive(32, 31)).toThrow('bad_length')
+    const info = new TextEncoder().encode('eccp/attachment-key/1\0')
+    const output = crypto.hkdfSha256(contentKey, fromBase64Url(salt), info, 39)
+    expect(deriveAttachmentKey(crypto, contentKey, fromBase64Url(salt))).toEqual({
+      key: output.slice(0, 32),
+      prefix: output.slice(32),
+    })
+  })
+})
+
 describe('chunks', () => {
   const key = deriveAttachmentKey(crypto, contentKey, fromBase64Url(salt))
 
@@ -314,6 +377,20 @@ describe('chunks', () => {
     ['a number beyond the longest file', { index: 2 ** 24, last: true }, 1],
   ])('are not sealed: %s', (_, place, size) => {
     expect(codeOf(() => sealChunk(crypto, key, place, fileOf(size)))).toBe('bad_chunk')
+  })
+
+  it('are sealed at every place that a file has', () => {
+    const last = { index: 2 ** 24 - 1, last: true }
+    const sealed = sealChunk(crypto, key, last, fileOf(1))
+    const opened = openChunk(
+      crypto,
+      key,
+      MAX_ATTACHMENT_BYTES - CHUNK_BYTES + 1,
+      last.index,
+      sealed,
+    )
+    expect(opened).toEqual(fileOf(1))
+    expect(sealChunk(crypto, key, { index: 0, last: true }, fileOf(0))).toHaveLength(16)
   })
 
   it('are not looked for where there are none', () => {

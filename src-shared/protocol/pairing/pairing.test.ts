@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { toBase64Url } from '../encoding/index.ts'
+import { canonicalBytes, labelledHash, LABELS, toBase64Url } from '../encoding/index.ts'
+import type { Json } from '../encoding/index.ts'
+import { damageNotSeen } from '../testing/damaged.ts'
 import { crypto, makeDevice, seededRandom, throughStorage } from '../prekeys/testing/devices.ts'
 import {
   answerPairing,
   approverPairingSchema,
   completePairing,
   pairingAnswerSchema,
+  pairingCode,
   pairingRevealSchema,
   pairingStartSchema,
   pendingPairingSchema,
@@ -73,6 +76,54 @@ it('sends messages and keeps states that pass their schemas and survive storage'
   expect(approverPairingSchema.parse(throughStorage(completed.state))).toEqual(completed.state)
 })
 
+it('sends messages and keeps states with all their members in their form', () => {
+  const { pending, start, approver, answer } = begin()
+  const revealed = reveal(pending, answer)
+  const completed = complete(approver, revealed.reveal)
+  for (const [schema, value] of [
+    [pairingStartSchema, start],
+    [pairingAnswerSchema, answer],
+    [pairingRevealSchema, revealed.reveal],
+    [pendingPairingSchema, revealed.state],
+    [approverPairingSchema, completed.state],
+  ] as const)
+    expect(damageNotSeen(value as Json, (damaged) => schema.safeParse(damaged).success)).toEqual([])
+  expect(pendingPairingSchema.safeParse(pending).success).toBe(true)
+  expect(approverPairingSchema.safeParse(approver).success).toBe(true)
+})
+
+it('derives commitment and code as the draft has it', () => {
+  const { pending, start, answer } = begin()
+  const { reveal: said, code } = reveal(pending, answer)
+  const hash = (label: typeof LABELS.sas | typeof LABELS.sasCommit, of: Json) =>
+    labelledHash(crypto, label, canonicalBytes(of))
+  const { device } = start
+  expect(start.commitment).toBe(toBase64Url(hash(LABELS.sasCommit, { nonce: said.nonce, device })))
+  const digest = hash(LABELS.sas, { start, answer, reveal: said })
+  const number = digest.subarray(0, 8).reduce((sum, byte) => sum * 256n + BigInt(byte), 0n)
+  expect(code).toBe(String(number % 1_000_000n).padStart(6, '0'))
+  expect([start.v, answer.v, said.v]).toEqual([1, 1, 1])
+  expect(answer).toEqual({
+    v: 1,
+    commitment: start.commitment,
+    nonce: answer.nonce,
+    account: own.account,
+    head: own.head,
+    approver: own.approver,
+  })
+})
+
+it('fills the code with zeros up to six digits', () => {
+  const { start, answer } = begin()
+  const said = { start, answer, reveal: { v: 1, nonce: answer.nonce } } as const
+  const ending = (last: number) => ({
+    ...crypto,
+    sha256: () => Uint8Array.of(0, 0, 0, 0, 0, 0, 0, last, ...new Uint8Array(24).fill(9)),
+  })
+  expect(pairingCode(ending(0), said)).toBe('000000')
+  expect(pairingCode(ending(42), said)).toBe('000042')
+})
+
 describe('a dishonest homeserver', () => {
   it('cannot put its own device in place: the codes differ', () => {
     const { pending, answer } = begin()
@@ -112,7 +163,17 @@ describe('a dishonest homeserver', () => {
       ok: false,
       code: 'already_answered',
     })
+    const other = makeDevice('other')
+    for (const change of [
+      { account: other.member },
+      { head: other.head },
+      { approver: other.device },
+    ])
+      expect(
+        revealPairing({ crypto, state: revealed.state, answer: { ...answer, ...change } }),
+      ).toEqual({ ok: false, code: 'already_answered' })
     expect(reveal(revealed.state, answer).code).toBe(revealed.code)
+    expect(reveal(revealed.state, answer)).toEqual(revealed)
     expect(completePairing({ crypto, state: approver, reveal: { v: 1, nonce } })).toEqual({
       ok: false,
       code: 'wrong_reveal',

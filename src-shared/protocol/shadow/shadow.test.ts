@@ -1,12 +1,23 @@
 import { describe, expect, it } from 'vitest'
-import { fromBase64Url, toBase64Url, toUtf8 } from '../encoding/index.ts'
+import {
+  canonicalBytes,
+  fromBase64Url,
+  labelled,
+  LABELS,
+  toBase64Url,
+  toHex,
+  toUtf8,
+  verifyLabelled,
+} from '../encoding/index.ts'
 import type { Json, JsonObject } from '../encoding/index.ts'
 import { envelopeHeaderSchema, paddedSize } from '../envelope/index.ts'
+import { damageNotSeen } from '../testing/damaged.ts'
 import { asPeer, crypto, makeDevice, seededRandom } from '../prekeys/testing/devices.ts'
 import {
   drawMetadataKey,
   drawShadowIdentity,
   makeShadowCertificate,
+  metadataKeySchema,
   opaquePlace,
   openMetadata,
   sealedMetadataSchema,
@@ -85,6 +96,61 @@ describe('sealed metadata', () => {
     expect(size('a'.repeat(3000))).toBe(paddedSize(size('a'.repeat(3000))))
   })
 
+  it('is sealed as the draft has it', () => {
+    const { generation, nonce, sealed } = seal()
+    const info = labelled(LABELS.shadowKeys, canonicalBytes({ room, generation: 0 }))
+    const output = crypto.hkdfSha256(fromBase64Url(key.key), new Uint8Array(32), info, 64)
+    const said = canonicalBytes({ room, generation: 0, type: place.type, state_key: '' })
+    const ad = labelled(LABELS.shadowMetadata, said)
+    const plaintext = crypto.xchacha20Poly1305Open(
+      output.slice(0, 32),
+      fromBase64Url(nonce),
+      fromBase64Url(sealed),
+      ad,
+    )
+    expect(generation).toBe(0)
+    const text = new TextDecoder().decode(plaintext ?? undefined)
+    expect(text).toMatch(/^\{"name":"Night shift","pad":"0+"\}$/)
+    expect(text).toHaveLength(256)
+    const names = output.slice(32)
+    const hmac = (label: typeof LABELS.shadowType | typeof LABELS.shadowStateKey, of: Json) =>
+      crypto.hmacSha256(names, labelled(label, canonicalBytes(of)))
+    const { type, state_key } = place
+    expect(opaquePlace(crypto, room, key, place)).toEqual({
+      type: `x.${toHex(hmac(LABELS.shadowType, { type }).slice(0, 16))}`,
+      state_key: toBase64Url(hmac(LABELS.shadowStateKey, { type, state_key })),
+    })
+  })
+
+  it('has all its members in their form', () => {
+    const sealed = seal()
+    const reads = (value: unknown) => sealedMetadataSchema.safeParse(value).success
+    // Base64url texts of any length: one character less or more may be one as well.
+    expect(
+      damageNotSeen(sealed, reads).filter((what) => !/^sealed (short|long)$/.test(what)),
+    ).toEqual([])
+    expect(reads({ ...sealed, more: 1 })).toBe(true)
+    expect(reads({ ...sealed, sealed: 'A'.repeat(65_536) })).toBe(true)
+    expect(reads({ ...sealed, sealed: 'A'.repeat(65_540) })).toBe(false)
+    expect(reads({ ...sealed, sealed: '+' })).toBe(false)
+    const keyReads = (value: unknown) => metadataKeySchema.safeParse(value).success
+    expect(damageNotSeen(key, keyReads)).toEqual([])
+    expect(keyReads(drawMetadataKey(random, key))).toBe(true)
+  })
+
+  it('takes no key of another length', () => {
+    const short = { ...key, key: toBase64Url(random(31)) }
+    expect(() => open({ key: short })).toThrow('bad_length')
+  })
+
+  it('holds what fills 32 KiB and nothing more', () => {
+    const fill = (length: number) =>
+      sealMetadata({ crypto, random, room, key, place, content: { x: 'x'.repeat(length) } })
+    const frame = '{"pad":"","x":""}'.length
+    expect(open({ sealed: fill(32_768 - frame) ?? {} })).toEqual({ x: 'x'.repeat(32_768 - frame) })
+    expect(fill(32_769 - frame)).toBe(null)
+  })
+
   it('is not made of what is too large or no JSON', () => {
     const attempt = (of: JsonObject) =>
       sealMetadata({ crypto, random, room, key, place, content: of })
@@ -133,6 +199,9 @@ describe('an opaque place', () => {
 it('an invitation brings room and key', () => {
   const invitation = { v: 1, room, metadata: key }
   expect(shadowInvitationSchema.parse(invitation)).toEqual(invitation)
+  const reads = (value: unknown) => shadowInvitationSchema.safeParse(value).success
+  expect(damageNotSeen(invitation, reads)).toEqual([])
+  expect(shadowInvitationSchema.parse({ ...invitation, secret: 1 })).toHaveProperty('secret')
   expect(shadowInvitationSchema.safeParse({ v: 1, room }).success).toBe(false)
   const short = { ...invitation, metadata: { ...key, key: 'AAAA' } }
   expect(shadowInvitationSchema.safeParse(short).success).toBe(false)
@@ -162,6 +231,29 @@ describe('a certificate', () => {
     expect(verify({})).toBe('ok')
     expect(shadowDeviceSchema.parse(subject)).toEqual(subject)
     expect(shadowCertificateSchema.parse(certificate)).toEqual(certificate)
+  })
+
+  it('has all its members in their form', () => {
+    expect(
+      damageNotSeen(certificate, (value) => shadowCertificateSchema.safeParse(value).success),
+    ).toEqual([])
+    expect(damageNotSeen(subject, (value) => shadowDeviceSchema.safeParse(value).success)).toEqual(
+      [],
+    )
+  })
+
+  it('is signed by the device and by the room key, each under a label of its own', () => {
+    const { said, sig, possession } = certificate
+    const { member, device, head } = alice
+    expect(said).toEqual({ v: 1, room, ...subject, member, device, head })
+    const bytes = canonicalBytes(said)
+    const roomKey = fromBase64Url(identity.key)
+    expect(fromBase64Url(identity.route)).toHaveLength(16)
+    for (const [by, label, signature] of [
+      [alice.ed25519, LABELS.shadowCertificate, sig],
+      [roomKey, LABELS.shadowPossession, possession],
+    ] as const)
+      expect(verifyLabelled(crypto, by, label, bytes, fromBase64Url(signature))).toBe(true)
   })
 
   it('travels sealed', () => {

@@ -68,11 +68,16 @@ describe('two people on two nodes', () => {
     await until(async () =>
       (await messages(ada, room)).every(({ delivery }) => delivery !== 'sending'),
     )
+    // Who looks at the conversation is told for whom it waits.
+    ada.engine.watch(room)
+    const silent = async () => (await ada.engine.details(room)).silentServers
+    await until(async () => (await silent()).join() === 'b.test')
     await say(ben, room, 'I was away')
     sent.push('I was away')
     await net.startProcess('b.test')
     for (const user of [ada, ben])
       await until(async () => (await texts(user, room)).length === sent.length, 120_000)
+    await until(async () => (await silent()).length === 0, 30_000)
     await say(ada, room, 'welcome back')
     sent.push('welcome back')
     for (const user of [ada, ben]) {

@@ -87,6 +87,11 @@ export function runFederationDemo(): Promise<number> {
     await speak('ada', 'Written while your node was gone.')
     await speak('ada', 'And one more, before it is back.')
     await speak('bo', 'I write too, and it waits on my desktop.')
+    await ada
+      .getByRole('img', { name: /^Sent. It waits for lake\.example/ })
+      .last()
+      .waitFor({ timeout: 60_000 })
+    stage.tell('Ada sees that it waits for lake.example')
     await stage.picture('-while-one-node-is-gone')
     await start(stage, 'lake.example', addresses)
     stage.tell('The node lake.example is back')

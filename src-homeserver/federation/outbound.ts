@@ -26,6 +26,8 @@ const AT_ONCE = 32
 export interface Outbound {
   /** Something waits for these servers. */
   wake(servers: ReadonlySet<string>): void
+  /** Since when a server, for which something waits, has not answered; null where nothing is known against it. */
+  silentSince(server: string): number | null
   /** The server has just asked something: it is there. */
   heard(server: string): void
   /** Takes up what waited when the node stopped. */
@@ -50,6 +52,8 @@ interface Lane {
   /** Something came while it ran. */
   again: boolean
   failures: number
+  /** The first try in a row that was not answered. */
+  silentSince: number | null
   lastTry: number
   timer: NodeJS.Timeout | null
 }
@@ -65,7 +69,14 @@ export function createOutbound(parts: OutboundParts): Outbound {
   function laneOf(server: string): Lane {
     let lane = lanes.get(server)
     if (lane === undefined) {
-      lane = { running: null, again: false, failures: 0, lastTry: 0, timer: null }
+      lane = {
+        running: null,
+        again: false,
+        failures: 0,
+        silentSince: null,
+        lastTry: 0,
+        timer: null,
+      }
       lanes.set(server, lane)
     }
     return lane
@@ -127,8 +138,12 @@ export function createOutbound(parts: OutboundParts): Outbound {
       metrics.queued(server, batch.waiting)
       if (batch.rows.length === 0) return left
       const results = batch.items.length === 0 ? [] : await transmit(server, batch.items)
-      if (results === null) return true
+      if (results === null) {
+        lane.silentSince ??= lane.lastTry
+        return true
+      }
       lane.failures = 0
+      lane.silentSince = null
       // What the answer does not speak of was not judged.
       const judged = new Set(
         results.filter(({ outcome }) => outcome !== 'later').map(({ id }) => id),
@@ -181,6 +196,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
         if (lane.timer === null) run(server)
       }
     },
+    silentSince: (server) => lanes.get(server)?.silentSince ?? null,
     heard(server) {
       const lane = lanes.get(server)
       if (lane !== undefined && lane.timer !== null && now() - lane.lastTry >= HEARD_PAUSE_MS) {

@@ -17,6 +17,7 @@ import { pairing } from './pairing.ts'
 import { profile } from './profile.ts'
 import { receipts } from './receipts.ts'
 import { register } from './register.ts'
+import { roomServers } from './room-servers.ts'
 import { send } from './send.ts'
 import { serverKeys } from './server-keys.ts'
 import { setProfile } from './set-profile.ts'
@@ -43,6 +44,7 @@ export const routes: { readonly [N in EndpointName]: Handler<N> } = {
   profile,
   receipts,
   register,
+  roomServers,
   send,
   serverKeys,
   setProfile,

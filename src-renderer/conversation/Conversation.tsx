@@ -1,5 +1,6 @@
 import { Button } from '../design/Button.tsx'
 import { RoomAlerts } from '../alerts/RoomAlerts.tsx'
+import { SilentServers } from '../alerts/SilentServers.tsx'
 import { useApp, useCore } from '../store/react.ts'
 import { t } from '../text/t.ts'
 import { Composer } from './Composer.tsx'
@@ -29,6 +30,7 @@ export function Conversation() {
     <main className="sheet" aria-label={t('announce.opened', { room: room.name })}>
       <ConversationHeader room={room} />
       <RoomAlerts room={room.id} />
+      <SilentServers room={room.id} />
       {held ? (
         <MessageList key={`messages ${room.id}`} room={room} timeline={timeline} />
       ) : (

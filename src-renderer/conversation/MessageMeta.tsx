@@ -9,6 +9,7 @@ import {
 } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { Delivery, MessageItem } from '../../src-shared/view-model/index.ts'
+import { useApp } from '../store/react.ts'
 import { deliveryText, protectionText } from '../text/messages.ts'
 import { t } from '../text/t.ts'
 import { clockTime, fullTime } from '../text/times.ts'
@@ -24,7 +25,8 @@ const ticks: Record<Delivery, ReactNode> = {
 
 /** Time, protection and delivery of a message: small signs, each with its words. */
 export function MessageMeta({ item }: { item: MessageItem }) {
-  const delivery = deliveryText(item)
+  const silent = useApp((state) => state.details[state.openRoom ?? '']?.silentServers)
+  const delivery = deliveryText(item, silent)
   const protection = protectionText(item)
   const state = item.protection.state
   const warnings = item.warnings.map((warning) => t(`warning.${warning}`)).join(' ')

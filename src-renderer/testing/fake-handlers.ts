@@ -125,6 +125,7 @@ function roomHandlers(fake: FakeState): Omit<Handlers, AccountCall> {
         historyVisibility: 'joined',
         joinRule: 'invite',
         servers: held.servers,
+        silentServers: held.silentServers ?? [],
         hasBots: held.hasBots ?? false,
         hasBridges: held.hasBridges ?? false,
         can: { send: true, invite: true, kick: true, rename: true, redactOthers: false },

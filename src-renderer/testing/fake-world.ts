@@ -7,6 +7,7 @@ export interface FakeRoom {
   items: TimelineItem[]
   members: Member[]
   servers: string[]
+  silentServers?: string[]
   hasBots?: boolean
   hasBridges?: boolean
 }

@@ -273,6 +273,11 @@ export const en = {
   'conversation.invitation.from': '{userId}, on {server}',
   'conversation.invitation.body':
     'They can’t see whether you read this. If you accept, they can write to you.',
+  'conversation.silentServers': {
+    one: '{servers} does not answer right now. What you write to {people} waits, and arrives when it is back.',
+    other:
+      '{servers} do not answer right now. What you write to {people} waits, and arrives when they are back.',
+  },
   'conversation.cannotSend': 'You can read this conversation but not write in it.',
 
   'message.edited': 'edited',
@@ -302,6 +307,7 @@ export const en = {
   'delivery.queued': 'Waiting to be sent',
   'delivery.sending': 'Sending…',
   'delivery.sent': 'Sent. It has not reached them yet.',
+  'delivery.waitsFor': 'Sent. It waits for {servers}, which does not answer right now.',
   'delivery.delivered': 'Delivered',
   'delivery.deliveredTo': 'Delivered to {names}',
   'delivery.read': 'Read',

@@ -5,8 +5,16 @@ import { t } from './t.ts'
 const listFormat = new Intl.ListFormat('en', { style: 'long', type: 'conjunction' })
 export const namesInWords = (names: readonly string[]): string => listFormat.format(names)
 
-export function deliveryText({ delivery, deliveredTo, failure }: MessageItem): string | null {
+/** `silent`: servers of the conversation that do not answer. */
+export function deliveryText(
+  { delivery, deliveredTo, failure }: MessageItem,
+  silent: readonly string[] = [],
+): string | null {
   switch (delivery) {
+    case 'sent':
+      return silent.length > 0
+        ? t('delivery.waitsFor', { servers: namesInWords(silent) })
+        : t('delivery.sent')
     case null:
       return null
     case 'delivered':

@@ -497,6 +497,20 @@ export const clientApi = {
     maxBytes: 0,
     errors: ['M_NOT_FOUND', 'M_FORBIDDEN'],
   }),
+  roomServers: endpoint({
+    method: 'GET',
+    path: p('/rooms/{roomId}/servers'),
+    auth: 'active_device',
+    summary: 'Other servers of the room, and since when each has not answered',
+    params: inRoom,
+    query: none,
+    body: noBody,
+    response: z.object({
+      servers: z.array(z.object({ server: serverNameSchema, silent_since: time.nullable() })),
+    }),
+    maxBytes: 0,
+    errors: ['M_NOT_FOUND', 'M_FORBIDDEN'],
+  }),
   receipts: endpoint({
     method: 'POST',
     path: p('/rooms/{roomId}/receipts'),

@@ -23,6 +23,7 @@ import { ApproverPairing } from './pairing/approver.ts'
 import { NewDevicePairing } from './pairing/new-device.ts'
 import { Receipts } from './receipts/receipts.ts'
 import { RoomMaker } from './rooms/create-room.ts'
+import { FarServers, hasFarMembers } from './rooms/far-servers.ts'
 import { OriginKeyBook } from './rooms/origin-keys.ts'
 import { RoomActions } from './rooms/room-actions.ts'
 import { RoomList } from './rooms/room-list.ts'
@@ -67,6 +68,9 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   const rooms = new RoomList(publish)
   const originKeys = new OriginKeyBook(ctx)
   const states = new RoomStates(ctx, originKeys)
+  const farServers = new FarServers(ctx, publish, async (room) =>
+    hasFarMembers(await states.get(db, room), me.serverName),
+  )
   const timeline = new Timeline(ctx, rooms)
   const reader = new MessageReader(ctx, contacts, rooms, timeline)
   const receipts = new Receipts(ctx, contacts, timeline)
@@ -128,6 +132,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     approver,
     newDevice,
     intake,
+    farServers,
   })
   let readReceipts = account.readReceipts
   const maker = new RoomMaker(ctx, { contacts, rooms, outbox })
@@ -142,7 +147,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     readReceipts: () => readReceipts,
   })
   const messageActions = new MessageActions(ctx, { rooms, states, timeline, outbox, transmitter })
-  const workers = [toDeviceQueue.worker, receipts.worker, tasks.worker]
+  const workers = [toDeviceQueue.worker, receipts.worker, tasks.worker, farServers.worker]
 
   base.on.signedOut = (errcode) => {
     tasks.refusedToken(errcode)
@@ -245,6 +250,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     page: (room, before, limit) => views.page(room, before, limit),
     watch: (room) => {
       publish.watch(room)
+      farServers.watch(room)
     },
 
     lookUp: (who) => roomActions.lookUp(who),

@@ -212,6 +212,8 @@ export const roomDetailsSchema = z.object({
   historyVisibility: historyVisibilitySchema,
   joinRule: z.enum(['invite', 'public', 'knock']),
   servers: z.array(shortText),
+  /** Those of `servers` that do not answer: what is sent waits for them. Known of the watched room. */
+  silentServers: z.array(shortText),
   hasBots: z.boolean(),
   hasBridges: z.boolean(),
   can: z.object({

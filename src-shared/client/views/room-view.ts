@@ -63,6 +63,7 @@ export async function detailsView(
   entry: RoomEntry,
   summary: RoomSummary,
   state: RoomState,
+  silentServers: readonly string[],
 ): Promise<RoomDetails> {
   const { me } = ctx
   const shown: Member[] = []
@@ -78,6 +79,7 @@ export async function detailsView(
     historyVisibility: historyVisibilityOf(state),
     joinRule: joinRuleOf(state),
     servers: [...new Set(here.map(({ server }) => server))].sort(),
+    silentServers: [...silentServers],
     hasBots: here.some(({ bot }) => bot),
     hasBridges: false,
     can: {

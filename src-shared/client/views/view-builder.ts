@@ -18,6 +18,7 @@ import { silenceError } from '../http/errors.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { ApproverPairing } from '../pairing/approver.ts'
 import type { NewDevicePairing } from '../pairing/new-device.ts'
+import type { FarServers } from '../rooms/far-servers.ts'
 import type { RoomList } from '../rooms/room-list.ts'
 import type { RoomStates } from '../rooms/room-states.ts'
 import type { Connection } from '../sync/connection.ts'
@@ -41,6 +42,7 @@ export interface ViewParts {
   readonly approver: ApproverPairing
   readonly newDevice: NewDevicePairing
   readonly intake: Intake
+  readonly farServers: FarServers
 }
 
 /** Pages fetched from the node in one go, when what they hold shows nothing. */
@@ -170,7 +172,8 @@ export class ViewBuilder implements ViewSource {
     const summary = entry === null ? null : summaryView(entry)
     if (entry === null || summary === null) throw new EngineError('unknown_room')
     const state = await this.#parts.states.get(db, room)
-    return detailsView(this.#ctx, this.#parts.contacts, entry, summary, state)
+    const silent = this.#parts.farServers.silentOf(room)
+    return detailsView(this.#ctx, this.#parts.contacts, entry, summary, state, silent)
   }
 
   async page(room: string, before: string | null, limit: number): Promise<TimelinePage> {

@@ -1,4 +1,12 @@
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EngineError } from '../src-shared/client/index.ts'
@@ -165,11 +173,13 @@ describe('a vault that cannot be opened as usual', () => {
       what: 'keychain_locked',
       canUsePassphrase: false,
       canStartFreshSessions: false,
+      canStartOver: false,
     })
     expect(bench.core.state.keychain).toBe('unreadable')
     expect(await bench.codeOf('app.unlock', { passphrase })).toBe('not_allowed')
     expect(await bench.codeOf('app.setPassphrase', { passphrase, current: null })).toBe('locked')
     expect(await bench.codeOf('app.startFreshSessions', {})).toBe('locked')
+    expect(await bench.codeOf('app.startOver', {})).toBe('not_allowed')
     expect(await bench.createAccount()).toBe('locked')
     expect(await readDisk(onlyDisk())).toEqual(before)
     bench.keychain = 'available'
@@ -190,8 +200,34 @@ describe('a vault that cannot be opened as usual', () => {
     rmSync(join(bench.folder, 'vault-key.json'))
     await bench.restart()
     expect(stage()).toBe('vault_problem')
-    expect(problem()?.what).toBe('vault_missing')
+    expect(problem()).toMatchObject({ what: 'key_missing', canStartOver: true })
     expect(readdirSync(bench.folder)).not.toContain('vault-key.json')
+  })
+
+  it('is told of where the disk does not give the key, and opens when it does', async () => {
+    const path = join(bench.folder, 'vault-key.json')
+    renameSync(path, `${path}.kept`)
+    // What can't be read as a file, as a sector that failed.
+    mkdirSync(path)
+    await bench.restart()
+    expect(problem()).toMatchObject({ what: 'key_missing', canUsePassphrase: false })
+    rmdirSync(path)
+    renameSync(`${path}.kept`, path)
+    expect(await bench.codeOf('app.checkAgain', {})).toBe(null)
+    expect(stage()).toBe('ready')
+  })
+
+  it('is not buried under a new list of accounts where the list is gone', async () => {
+    const path = join(bench.folder, 'accounts.sealed')
+    renameSync(path, `${path}.kept`)
+    await bench.restart()
+    expect(stage()).toBe('vault_problem')
+    expect(problem()).toMatchObject({ what: 'record_corrupted', canStartOver: true })
+    expect(await bench.createAccount('other')).toBe('locked')
+    expect(readdirSync(bench.folder)).not.toContain('accounts.sealed')
+    renameSync(`${path}.kept`, path)
+    expect(await bench.codeOf('app.checkAgain', {})).toBe(null)
+    expect(stage()).toBe('ready')
   })
 
   it('is reported where the list of accounts is damaged', async () => {
@@ -215,6 +251,7 @@ describe('a vault that cannot be opened as usual', () => {
       what: 'rolled_back',
       canUsePassphrase: false,
       canStartFreshSessions: true,
+      canStartOver: false,
     })
     expect(await bench.codeOf('app.startFreshSessions', {})).toBe(null)
     expect(stage()).toBe('ready')
@@ -233,6 +270,66 @@ describe('a vault that cannot be opened as usual', () => {
     await bench.codeOf('app.checkAgain', {})
     expect(problem()).toMatchObject({ what: 'vault_missing', canStartFreshSessions: false })
     expect(await bench.codeOf('app.startFreshSessions', {})).toBe('not_allowed')
+  })
+
+  describe('and never will be', () => {
+    /** What was put aside, by its path below the one folder of that hour. */
+    const aside = (): string[] => {
+      const folder = join(bench.folder, 'set-aside')
+      const [stamp] = readdirSync(folder)
+      return readdirSync(join(folder, stamp ?? ''), { recursive: true })
+        .map(String)
+        .sort()
+    }
+
+    it('makes room for a new beginning where its records are gone, and keeps the rest', async () => {
+      expect(await bench.createAccount('second')).toBe(null)
+      const [first] = bench.disks.entries()
+      if (first === undefined) throw new Error('there is no disk')
+      const [slot, disk] = first
+      await bench.core.stop()
+      await writeDisk(disk, [], 'clear')
+      await bench.restart()
+      expect(problem()).toMatchObject({ what: 'vault_missing', canStartOver: true })
+      expect(await bench.codeOf('app.startOver', {})).toBe(null)
+      expect(stage()).toBe('ready')
+      expect(bench.core.state.accounts.map(({ displayName }) => displayName)).toEqual(['second'])
+      expect(aside()).toEqual([`${slot}.mirror`, 'accounts.sealed'].sort())
+      await bench.restart()
+      expect(stage()).toBe('ready')
+      expect(await bench.codeOf('app.startOver', {})).toBe('not_allowed')
+    })
+
+    it('makes room for a new key where its own is gone; everything else is put aside', async () => {
+      const before = readFileSync(join(bench.folder, 'accounts.sealed'))
+      rmSync(join(bench.folder, 'vault-key.json'))
+      await bench.restart()
+      expect(await bench.codeOf('app.startOver', {})).toBe(null)
+      expect(stage()).toBe('onboarding')
+      expect(aside()).toEqual([
+        'accounts.sealed',
+        'vaults',
+        `vaults/${String([...bench.disks.keys()][0])}.mirror`,
+      ])
+      const [stamp] = readdirSync(join(bench.folder, 'set-aside'))
+      const kept = join(bench.folder, 'set-aside', stamp ?? '', 'accounts.sealed')
+      expect(readFileSync(kept)).toEqual(before)
+      expect(await readDisk(onlyDisk())).not.toEqual([])
+      expect(await bench.createAccount()).toBe(null)
+      await bench.restart()
+      expect(stage()).toBe('ready')
+    })
+
+    it('keeps the key where only the list of accounts is damaged', async () => {
+      await setPassphrase()
+      writeFileSync(join(bench.folder, 'accounts.sealed'), '')
+      await bench.restart()
+      expect(await bench.codeOf('app.startOver', {})).toBe(null)
+      expect(stage()).toBe('onboarding')
+      expect(aside()).not.toContain('vault-key.json')
+      expect(await bench.codeOf('app.lock', {})).toBe(null)
+      expect(await bench.codeOf('app.unlock', { passphrase })).toBe(null)
+    })
   })
 
   it('stops the account where a session record is damaged, and goes on with fresh ones', async () => {

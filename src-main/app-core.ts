@@ -2,7 +2,7 @@
  * Where the app stands: locked or not, which accounts, which problem, and what may be done about it.
  * Everything Electron does for it arrives as a port, so that this is the same in every shell and in tests.
  */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Log, Random } from '../src-shared/client/index.ts'
 import type { AppState, CallInput, EventName, EventPayload } from '../src-shared/ipc/index.ts'
@@ -168,6 +168,7 @@ export class AppCore {
       what: problem.what,
       canUsePassphrase: false,
       canStartFreshSessions: problem.startFresh !== null,
+      canStartOver: problem.startFresh === null && problem.what === 'vault_missing',
     }
   }
 
@@ -180,14 +181,9 @@ export class AppCore {
     this.#keyProblem = null
     switch (ring.state) {
       case 'empty':
-        if (this.#hasLeftovers()) {
+        if (this.#hasAccounts() || this.#hasVaults()) {
           // Accounts without their key: making a new one would bury them.
-          this.#keyProblem = {
-            what: 'vault_missing',
-            canUsePassphrase: false,
-            canStartFreshSessions: false,
-          }
-          this.#setStage('vault_problem')
+          this.#notOpened('key_missing')
         } else if (this.#keychain === 'available') {
           await this.#o.keyRing.create(null)
           await this.#openAccounts()
@@ -201,21 +197,33 @@ export class AppCore {
         return
       case 'problem':
         if (ring.what === 'keychain_locked') this.#keychain = 'unreadable'
-        this.#keyProblem = {
-          what: ring.what,
-          canUsePassphrase: ring.canUsePassphrase,
-          canStartFreshSessions: false,
-        }
-        this.#setStage('vault_problem')
+        this.#notOpened(
+          ring.what === 'record_corrupted' ? 'key_missing' : ring.what,
+          ring.canUsePassphrase,
+        )
     }
   }
 
-  #hasLeftovers(): boolean {
+  /** Before any account: nothing here opens, and everything stays as it is until the user decides. */
+  #notOpened(what: NonNullable<Problem>['what'], canUsePassphrase = false): void {
+    // What a later try, another program version or the passphrase may open is not given up.
+    const mayOpen = canUsePassphrase || what === 'keychain_locked' || what === 'newer_version'
+    this.#keyProblem = {
+      what,
+      canUsePassphrase,
+      canStartFreshSessions: false,
+      canStartOver: !mayOpen,
+    }
+    this.#setStage('vault_problem')
+  }
+
+  #hasVaults(): boolean {
     const mirrors = this.#path('vaults')
-    return (
-      existsSync(this.#path('accounts.sealed')) ||
-      (existsSync(mirrors) && readdirSync(mirrors).length > 0)
-    )
+    return existsSync(mirrors) && readdirSync(mirrors).length > 0
+  }
+
+  #hasAccounts(): boolean {
+    return existsSync(this.#path('accounts.sealed'))
   }
 
   #path(name: string): string {
@@ -225,6 +233,11 @@ export class AppCore {
   async #openAccounts(): Promise<void> {
     const { keyRing, crypto, random, clock, log, places, engines, node } = this.#o
     let registry: AccountRegistry
+    if (!this.#hasAccounts() && this.#hasVaults()) {
+      // An empty list would be written over the only one that tells whose these vaults are.
+      this.#notOpened('record_corrupted')
+      return
+    }
     try {
       registry = await AccountRegistry.open({
         path: this.#path('accounts.sealed'),
@@ -233,12 +246,7 @@ export class AppCore {
         key: keyRing.derive('privchat/accounts/1'),
       })
     } catch {
-      this.#keyProblem = {
-        what: 'record_corrupted',
-        canUsePassphrase: false,
-        canStartFreshSessions: false,
-      }
-      this.#setStage('vault_problem')
+      this.#notOpened('record_corrupted')
       return
     }
     this.#accounts = new Accounts({
@@ -359,6 +367,11 @@ export class AppCore {
           await this.#unlocked().startFresh()
           return null
         }),
+      'app.startOver': () =>
+        this.#inTurn(async () => {
+          await this.#startOver()
+          return null
+        }),
       'app.settings': () => settings.current,
       'app.setSettings': (input) => this.#setSettings(input),
       'app.openExternal': async ({ url }) => {
@@ -413,6 +426,23 @@ export class AppCore {
     }
     this.#keychain = await this.#o.keyRing.keychainState()
     await this.#afterKeyRing(await this.#o.keyRing.open())
+  }
+
+  /** Puts aside what no try can open; deletes nothing. A key that opened is kept. */
+  async #startOver(): Promise<void> {
+    if (this.state.problem?.canStartOver !== true) throw new AppError('not_allowed')
+    const { keyRing, clock } = this.#o
+    const stamp = new Date(clock.now()).toISOString().replace(/[:.]/g, '-')
+    const aside = join(this.#path('set-aside'), stamp)
+    mkdirSync(aside, { recursive: true, mode: 0o700 })
+    if (this.#accounts !== null) {
+      await this.#accounts.setAside(aside)
+      return
+    }
+    const isOpen = (await keyRing.open()).state === 'open'
+    for (const name of ['accounts.sealed', 'vaults', ...(isOpen ? [] : ['vault-key.json'])])
+      if (existsSync(this.#path(name))) renameSync(this.#path(name), join(aside, name))
+    await this.#afterKeyRing(await keyRing.open())
   }
 
   async #setPassphrase(input: CallInput<'app.setPassphrase'>): Promise<null> {

@@ -23,6 +23,7 @@ const callNames: Readonly<Record<CallName, true>> = {
   'app.lock': true,
   'app.checkAgain': true,
   'app.startFreshSessions': true,
+  'app.startOver': true,
   'app.settings': true,
   'app.setSettings': true,
   'app.openExternal': true,

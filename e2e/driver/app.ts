@@ -25,6 +25,9 @@ export interface RunningApp {
   close(): Promise<void>
 }
 
+/** The executable with ECCP_FAULT_OPTIONS as its NODE_OPTIONS. */
+export const withFaults = join(import.meta.dirname, '..', 'faults', 'with-faults')
+
 const running = new Set<RunningApp>()
 
 /** Apps of this process that nobody has closed, for pictures of a failure. */

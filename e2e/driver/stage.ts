@@ -2,21 +2,25 @@
  * Where a specification plays: a folder of its own, a node, and people whose apps run on it. Sets the
  * scene and clears it away; what people do is in person.ts.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, type Page } from '@playwright/test'
-import { launchApp, type RunningApp } from './app.ts'
+import { launchApp, withFaults, type RunningApp } from './app.ts'
 import { watchDesktop } from './desktop.ts'
 import { freePort, startNodeProcess, type NodeProcess } from './node-process.ts'
 import { accept, choosePassphrase, createAccount, startDirect, unlock } from './person.ts'
 import { endPersonalNode } from './personal-node.ts'
 import { startRecordingProxy, type RecordingProxy } from './recording-proxy.ts'
 
-const dayAhead = pathToFileURL(join(import.meta.dirname, '..', 'faults', 'day-ahead.ts')).href
+const fault = (name: string): string =>
+  pathToFileURL(join(import.meta.dirname, '..', 'faults', `${name}.ts`)).href
+const dayAhead = fault('day-ahead')
 
 export const passwordOf = (name: string): string => `the garden of ${name} has a gate`
+
+type Keychain = 'open' | 'locked' | 'changed'
 
 /** Somebody at a desktop of their own; the window changes when the app is started again. */
 export class Person {
@@ -127,6 +131,30 @@ export class Stage {
     person.app = await launchApp({ home: this.home, profile: person.profile })
     await watchDesktop(person.app)
     return person.page
+  }
+
+  /** As `open`, on a computer with a keychain, which is as it is said here from now on. */
+  async openWithKeychain(person: Person, keychain: Keychain): Promise<Page> {
+    this.#people.add(person)
+    this.setKeychain(keychain)
+    person.app = await launchApp({
+      home: this.home,
+      profile: person.profile,
+      executable: withFaults,
+      env: {
+        ECCP_FAULT_OPTIONS: `--import ${fault('keychain')}`,
+        ECCP_KEYCHAIN_FILE: this.#keychainFile,
+      },
+    })
+    return person.page
+  }
+
+  setKeychain(keychain: Keychain): void {
+    writeFileSync(this.#keychainFile, keychain)
+  }
+
+  get #keychainFile(): string {
+    return join(this.home, 'keychain')
   }
 
   /** A desktop on which a passphrase was chosen and nothing else. */

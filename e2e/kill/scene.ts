@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { expect } from '@playwright/test'
 import type { Bridge, CallInput, CallName, CallResult } from '../../src-shared/ipc/index.ts'
 import type { TimelineItem } from '../../src-shared/view-model/index.ts'
-import { launchApp, type RunningApp } from '../driver/app.ts'
+import { launchApp, withFaults, type RunningApp } from '../driver/app.ts'
 import { freePort, startNodeProcess, type NodeProcess } from '../driver/node-process.ts'
 import {
   accept,
@@ -39,8 +39,6 @@ export interface KillPoint {
 
 const serverName = 'kill.example'
 const preload = pathToFileURL(join(import.meta.dirname, '..', 'faults', 'kill-at.ts')).href
-
-const withFaults = join(import.meta.dirname, '..', 'faults', 'with-faults')
 
 export class Scene {
   readonly #home = mkdtempSync(join(tmpdir(), 'privchat-kill-'))

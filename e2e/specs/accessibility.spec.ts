@@ -504,7 +504,12 @@ test('locked, and a vault that does not open', async () => {
   await tell(ada, 'app.state', {
     ...state,
     stage: 'vault_problem',
-    problem: { what: 'rolled_back', canUsePassphrase: true, canStartFreshSessions: true },
+    problem: {
+      what: 'rolled_back',
+      canUsePassphrase: true,
+      canStartFreshSessions: true,
+      canStartOver: false,
+    },
   })
   await expect(
     page.getByRole('heading', { name: 'Your messages can’t be opened as usual' }),
@@ -520,5 +525,36 @@ test('locked, and a vault that does not open', async () => {
     ada.page.getByRole('heading', { name: 'Your messages can’t be opened as usual' }),
   ).toBeVisible()
   await expect(ada.page.getByText('Nothing was deleted or overwritten.')).toBeVisible()
+  await ada.page.getByRole('button', { name: 'Check again' }).click()
+  await expect(ada.page.getByRole('status').getByText('Nothing has changed yet.')).toBeVisible()
+  await ada.page.getByRole('button', { name: 'Start over on this computer' }).click()
   await isAccessible(ada, 'vault-missing')
+  await ada.page.getByRole('button', { name: 'Put aside and start over' }).click()
+  await expect(ada.page.getByLabel('Repeat the passphrase')).toBeVisible()
+})
+
+test('a keychain that is locked, or has another key', async () => {
+  test.skip(
+    !/host[/\\]electron$/.test(process.env['ECCP_E2E_EXECUTABLE'] ?? 'host/electron'),
+    'the development host alone has a keychain that tests can lock',
+  )
+  const eve = new Person('eve', 'Eve', 'eve')
+  await stage.openWithKeychain(eve, 'open')
+  const begin = () => eve.page.getByRole('button', { name: 'Create an account' })
+  await expect(begin()).toBeVisible()
+  await eve.quit()
+
+  await stage.openWithKeychain(eve, 'locked')
+  await expect(eve.page.getByText('Your computer’s keychain is locked')).toBeVisible()
+  await expect(eve.page.getByRole('button', { name: 'Start over on this computer' })).toHaveCount(0)
+  await isAccessible(eve, 'keychain-locked')
+  stage.setKeychain('open')
+  await eve.page.getByRole('button', { name: 'Check again' }).click()
+  await expect(begin()).toBeVisible()
+  await eve.quit()
+
+  await stage.openWithKeychain(eve, 'changed')
+  await expect(eve.page.getByText('no longer has the key that locked these messages')).toBeVisible()
+  await isAccessible(eve, 'keychain-changed')
+  await expect(begin()).toHaveCount(0)
 })

@@ -2,7 +2,8 @@
  * The accounts of one profile: opens their vaults and engines, makes new ones, ends them. Owns what
  * happens to a vault that can't be opened as usual: it is left as it is until the user decides.
  */
-import { join } from 'node:path'
+import { copyFile, rename } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { createHttpTransport } from '../../src-platform/http-transport.ts'
 import { createRecordSealing } from '../../src-platform/record-sealing.ts'
 import { EngineError, StoreError, sessionTables } from '../../src-shared/client/index.ts'
@@ -248,6 +249,33 @@ export class Accounts {
     this.#o.onListChange()
   }
 
+  /**
+   * For every account whose vault is gone for good: its mirror goes into `folder`, beside a copy of the
+   * list as it was, and the account is no longer one of this profile. What records there may be stay.
+   */
+  async setAside(folder: string): Promise<void> {
+    const { registry } = this.#o
+    const gone = [...this.#problems].filter(
+      ([, { what, startFresh }]) => what === 'vault_missing' && startFresh === null,
+    )
+    if (gone.length === 0) throw new AppError('not_allowed')
+    await copyFile(registry.path, join(folder, basename(registry.path)))
+    for (const [slot, { close }] of gone) {
+      await close()
+      const mirror = this.#mirrorPath(slot)
+      await rename(mirror, join(folder, basename(mirror))).catch(() =>
+        this.#o.log('vault.no_mirror'),
+      )
+      await registry.remove(slot)
+      this.#problems.delete(slot)
+    }
+    this.#o.onListChange()
+  }
+
+  #mirrorPath(slot: string): string {
+    return join(this.#o.folder, `${slot}.mirror`)
+  }
+
   /** The vault of an earlier try for the same purpose, or a new one. Other tries were given up. */
   async #attempt(
     purpose: string,
@@ -371,11 +399,11 @@ export class Accounts {
   }
 
   #vaultOptions(entry: AccountEntry): VaultOptions {
-    const { crypto, random, folder, places, keyOf } = this.#o
+    const { crypto, random, places, keyOf } = this.#o
     const sealing = createRecordSealing(crypto, random, keyOf(entry.slot))
     return {
       records: places.open(entry.slot),
-      mirror: createMirrorFile(join(folder, `${entry.slot}.mirror`), sealing),
+      mirror: createMirrorFile(this.#mirrorPath(entry.slot), sealing),
       sealing,
       random,
       sessionTables,

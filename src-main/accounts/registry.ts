@@ -63,6 +63,10 @@ export class AccountRegistry {
     }
   }
 
+  get path(): string {
+    return this.#path
+  }
+
   get entries(): readonly AccountEntry[] {
     return this.#entries
   }

@@ -249,8 +249,10 @@ export class KeyRing {
   async #readFile(): Promise<
     { state: 'none' | 'record_corrupted' | 'newer_version' } | { state: 'read'; file: KeyFile }
   > {
-    const bytes = await readFileOrNull(this.#o.path)
+    // A file that the disk does not give is there all the same: never taken for none.
+    const bytes = await readFileOrNull(this.#o.path).catch(() => 'unreadable' as const)
     if (bytes === null) return { state: 'none' }
+    if (bytes === 'unreadable') return { state: 'record_corrupted' }
     let json: unknown
     try {
       json = JSON.parse(Buffer.from(bytes).toString('utf8'))

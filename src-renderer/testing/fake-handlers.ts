@@ -48,6 +48,7 @@ function accountHandlers(fake: FakeState): Pick<Handlers, AccountCall> {
     'app.lock': () => (fake.changeApp({ stage: 'locked' }), null),
     'app.checkAgain': () => null,
     'app.startFreshSessions': () => (fake.changeApp({ stage: 'ready', problem: null }), null),
+    'app.startOver': () => (fake.changeApp({ stage: 'onboarding', problem: null }), null),
     'app.settings': () => fake.settings,
     'app.setSettings': (patch) => {
       const given = Object.entries(patch).filter(([, value]) => value !== undefined)

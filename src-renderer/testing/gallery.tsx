@@ -27,7 +27,12 @@ const scenes: Record<string, FakeOptions> = {
   problem: {
     app: {
       stage: 'vault_problem',
-      problem: { what: 'keychain_changed', canUsePassphrase: true, canStartFreshSessions: true },
+      problem: {
+        what: 'keychain_changed',
+        canUsePassphrase: true,
+        canStartFreshSessions: true,
+        canStartOver: true,
+      },
     },
   },
   pending: {

@@ -154,7 +154,10 @@ export const en = {
     'A part of what is stored on this computer is damaged. This can happen when a disk fails or power is lost.',
   'problem.rolled_back':
     'What is stored here is older than what this app saved last, as after restoring a backup. To stay safe, PrivChat does not continue old secure connections.',
-  'problem.vault_missing': 'The place where your messages were kept is no longer there.',
+  'problem.vault_missing':
+    'The place where your messages were kept on this computer can’t be found. If you have a backup of PrivChat’s folder, put it back, then check again.',
+  'problem.key_missing':
+    'The key that opens your messages is missing from this computer, or damaged. If you have a backup of PrivChat’s folder, put it back, then check again.',
   'problem.newer_version':
     'Your messages were saved by a newer version of PrivChat. Update PrivChat to open them.',
   'problem.usePassphrase': 'Open with your passphrase',
@@ -162,6 +165,12 @@ export const en = {
   'problem.fresh.detail':
     'Keeps every message that can still be read. A few messages on their way to you may need to be sent again.',
   'problem.check': 'Check again',
+  'problem.same': 'Nothing has changed yet.',
+  'problem.startOver': 'Start over on this computer',
+  'problem.startOver.title': 'Start over without these messages?',
+  'problem.startOver.detail':
+    'What is left of them is put aside in PrivChat’s folder, not deleted. You can then sign in again with the help of another of your devices, or create a new account.',
+  'problem.startOver.submit': 'Put aside and start over',
 
   // Rooms
   'rooms.title': 'Conversations',
@@ -209,7 +218,7 @@ export const en = {
   'start.who.hint': 'For instance anna, @anna:chat.example.org, or a link somebody sent you.',
   'start.find': 'Find',
   'start.searching': 'Looking…',
-  'start.found.known': 'You have talked before',
+  'start.found.known': 'You have been in a conversation together',
   'start.found.new': 'New to you',
   'start.talk': 'Start conversation',
   'start.openExisting': 'Open conversation',
@@ -687,6 +696,9 @@ export const en = {
   'error.name_taken': 'This name is taken. Choose another one.',
   'error.bad_name': 'This name can’t be used. Small letters, digits, and . _ = - are fine.',
   'error.unknown_user': 'Nobody with this name was found. Check the spelling.',
+  'error.peer_unreachable':
+    'The server in this address can’t be reached at the moment. Check the spelling, or try again later.',
+  'error.yourself': 'This is you. Enter somebody else’s name.',
   'error.identity_mismatch':
     'This link belongs to another account than the one that has this name now. Ask the person for a new link, best in another way.',
   'error.unknown_room': 'This conversation no longer exists.',

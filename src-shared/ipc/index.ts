@@ -32,6 +32,8 @@ export const errorCodes = [
   'name_taken',
   'bad_name',
   'unknown_user',
+  'peer_unreachable',
+  'yourself',
   'identity_mismatch',
   'unknown_room',
   'signed_out',
@@ -76,10 +78,12 @@ export const appStateSchema = z.object({
         'record_corrupted',
         'rolled_back',
         'vault_missing',
+        'key_missing',
         'newer_version',
       ]),
       canUsePassphrase: z.boolean(),
       canStartFreshSessions: z.boolean(),
+      canStartOver: z.boolean(),
     })
     .nullable(),
   keychain: z.enum(['available', 'none', 'unreadable']),
@@ -115,6 +119,8 @@ export const calls = {
   'app.checkAgain': { input: empty, output: nothing },
   /** After a damaged or rolled-back vault: drop sessions and make new ones, keep what can be read. */
   'app.startFreshSessions': { input: empty, output: nothing },
+  /** What can't be opened by any means is put aside, not deleted; the app begins as if it were new. */
+  'app.startOver': { input: empty, output: nothing },
   'app.settings': { input: empty, output: settingsSchema },
   'app.setSettings': { input: settingsSchema.partial(), output: settingsSchema },
   'app.openExternal': { input: z.object({ url: z.string().max(4096) }), output: nothing },

@@ -1,25 +1,18 @@
-import { useState } from 'react'
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
 import { Button } from '../design/Button.tsx'
-import { useCore } from '../store/react.ts'
+import { useApp, useCore } from '../store/react.ts'
 import { t } from '../text/t.ts'
 import { RoomAvatar } from '../rooms/RoomAvatar.tsx'
 
 /** An invitation, looked at before it is accepted or declined. */
 export function InvitationView({ room }: { room: RoomSummary }) {
   const core = useCore()
-  const [busy, setBusy] = useState<'accept' | 'decline' | null>(null)
+  const busy = useApp((state) => state.answering.includes(room.id))
   const name = room.inviter?.name ?? room.name
   const title =
     room.kind === 'group'
       ? t('conversation.invitation.group', { name, room: room.name })
       : t('conversation.invitation.direct', { name })
-
-  async function answer(which: 'accept' | 'decline'): Promise<void> {
-    setBusy(which)
-    await (which === 'accept' ? core.rooms.accept(room.id) : core.rooms.decline(room.id))
-    setBusy(null)
-  }
 
   return (
     <main className="sheet sheet--centre">
@@ -39,12 +32,17 @@ export function InvitationView({ room }: { room: RoomSummary }) {
         <Button
           look="primary"
           size="large"
-          busy={busy === 'accept'}
-          onClick={() => void answer('accept')}
+          busy={busy}
+          onClick={() => void core.rooms.accept(room.id)}
         >
           {t('rooms.accept')}
         </Button>
-        <Button size="large" busy={busy === 'decline'} onClick={() => void answer('decline')}>
+        <Button
+          size="large"
+          onClick={() => {
+            if (!busy) void core.rooms.decline(room.id)
+          }}
+        >
           {t('rooms.decline')}
         </Button>
       </div>

@@ -1,23 +1,15 @@
-import { useState } from 'react'
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
 import { Button } from '../design/Button.tsx'
-import { useCore } from '../store/react.ts'
+import { useApp, useCore } from '../store/react.ts'
 import { t } from '../text/t.ts'
 import { RoomAvatar } from './RoomAvatar.tsx'
 
 /** An invitation in the list, to look at, accept or decline. */
 export function Invitation({ room, open }: { room: RoomSummary; open: boolean }) {
   const core = useCore()
-  const [busy, setBusy] = useState(false)
+  const busy = useApp((state) => state.answering.includes(room.id))
   const inviter = room.inviter?.name ?? room.name
   const title = room.kind === 'group' ? room.name : inviter
-
-  async function answer(accept: boolean): Promise<void> {
-    setBusy(true)
-    const done = accept ? await core.rooms.accept(room.id) : await core.rooms.decline(room.id)
-    setBusy(false)
-    if (done && accept) core.conversation.open(room.id)
-  }
 
   return (
     <li className="invitation" data-open={open}>
@@ -46,14 +38,16 @@ export function Invitation({ room, open }: { room: RoomSummary; open: boolean })
           look="primary"
           busy={busy}
           aria-label={t('rooms.acceptNamed', { name: title })}
-          onClick={() => void answer(true)}
+          onClick={() => void core.rooms.accept(room.id)}
         >
           {t('rooms.accept')}
         </Button>
         <Button
           size="small"
           aria-label={t('rooms.declineNamed', { name: title })}
-          onClick={() => void answer(false)}
+          onClick={() => {
+            if (!busy) void core.rooms.decline(room.id)
+          }}
         >
           {t('rooms.decline')}
         </Button>

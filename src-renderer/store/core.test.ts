@@ -215,6 +215,42 @@ describe('an open conversation', () => {
     expect(named(bridge, 'timeline.page')).toHaveLength(before + 1)
   })
 
+  it('changes by what somebody does, never by an answer that comes late', async () => {
+    const { core, state } = await ready()
+    const invited = '!invite:lab.example'
+    core.conversation.open(mei)
+    const accepting = core.rooms.accept(invited)
+    // At once, so that what is typed next is typed there.
+    expect(state().openRoom).toBe(invited)
+    expect(state().answering).toEqual([invited])
+    core.conversation.open(mei)
+    expect(await accepting).toBe(true)
+    await settle()
+    expect(state().answering).toEqual([])
+    expect(state().openRoom).toBe(mei)
+
+    for (const begin of [
+      () => core.rooms.startDirect('tove'),
+      () =>
+        core.rooms.createGroup({
+          name: 'Lake',
+          topic: '',
+          invite: [],
+          historyVisibility: 'joined',
+        }),
+    ]) {
+      core.showOverlay({ kind: 'new-conversation' })
+      const beginning = begin()
+      // The dialog was closed meanwhile, and somebody writes.
+      core.showOverlay(null)
+      expect((await beginning).ok).toBe(true)
+      expect(state().openRoom).toBe(mei)
+    }
+    core.showOverlay({ kind: 'new-conversation' })
+    const begun = await core.rooms.startDirect('arne')
+    expect(state().openRoom).toBe(begun.ok ? begun.value.room : null)
+  })
+
   it('is closed when the room is gone', async () => {
     const { core, bridge, state } = await ready()
     core.conversation.open(mei)

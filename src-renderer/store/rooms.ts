@@ -86,6 +86,22 @@ export function createRooms(ctx: Context, { open, reopen }: RoomPlace): Rooms {
   const { store } = ctx
   const account = (): string => store.getState().account ?? ''
 
+  async function answer(call: 'rooms.accept' | 'rooms.decline', room: string): Promise<boolean> {
+    ctx.set({ answering: [...store.getState().answering, room] })
+    const done = await ctx.attempt(call, { account: account(), room })
+    ctx.set({ answering: store.getState().answering.filter((other) => other !== room) })
+    return done
+  }
+
+  /** Shows what was asked for, unless whoever asked has gone elsewhere while the server took its time. */
+  function whenStillHere(): (room: string) => void {
+    const { openRoom, overlay } = store.getState()
+    return (room) => {
+      const now = store.getState()
+      if (now.openRoom === openRoom && now.overlay === overlay) open(room)
+    }
+  }
+
   return {
     async load() {
       const asked = account()
@@ -113,9 +129,13 @@ export function createRooms(ctx: Context, { open, reopen }: RoomPlace): Rooms {
       // An invitation shows nothing of the room; once accepted, there is something to load.
       else if (joined && before[openRoom]?.membership !== 'join') reopen(openRoom)
     },
-    accept: (room) => ctx.attempt('rooms.accept', { account: account(), room }),
+    accept(room) {
+      // At once: a view that changes when the server answers changes under somebody's fingers.
+      open(room)
+      return answer('rooms.accept', room)
+    },
     async decline(room) {
-      const done = await ctx.attempt('rooms.decline', { account: account(), room })
+      const done = await answer('rooms.decline', room)
       if (done && store.getState().openRoom === room) open(null)
       return done
     },
@@ -132,22 +152,25 @@ export function createRooms(ctx: Context, { open, reopen }: RoomPlace): Rooms {
       })
     },
     async undoLeave(room) {
+      const show = whenStillHere()
       const done = await ctx.attempt('rooms.undoLeave', { account: account(), room })
       if (!done) return
       const toasts = store.getState().toasts.filter((toast) => toast.undo?.room !== room)
       ctx.set({ toasts })
       ctx.announce(t('leave.undone'))
-      open(room)
+      show(room)
     },
     lookUp: (who) => ctx.call('rooms.lookUp', { account: account(), who }),
     async startDirect(who) {
+      const show = whenStillHere()
       const result = await ctx.call('rooms.startDirect', { account: account(), who })
-      if (result.ok) open(result.value.room)
+      if (result.ok) show(result.value.room)
       return result
     },
     async createGroup(input) {
+      const show = whenStillHere()
       const result = await ctx.call('rooms.createGroup', { account: account(), ...input })
-      if (result.ok) open(result.value.room)
+      if (result.ok) show(result.value.room)
       return result
     },
     invite: (room, who) => ctx.call('rooms.invite', { account: account(), room, who }),

@@ -71,6 +71,8 @@ export interface UiState {
   readonly roomsStatus: 'loading' | 'ready' | 'failed'
   readonly roomFilter: string
   readonly openRoom: string | null
+  /** Rooms whose invitation is being accepted or declined. */
+  readonly answering: readonly string[]
   readonly timelines: Readonly<Record<string, Timeline>>
   readonly details: Readonly<Record<string, RoomDetails>>
   readonly composers: Readonly<Record<string, Composer>>
@@ -101,6 +103,7 @@ export const initialState: UiState = {
   roomsStatus: 'loading',
   roomFilter: '',
   openRoom: null,
+  answering: [],
   timelines: {},
   details: {},
   composers: {},

@@ -48,6 +48,21 @@ describe('two people on two nodes', () => {
     expect(await texts(ben, room)).toEqual(['hello', 'hello yourself'])
   })
 
+  it('are told who cannot be found, and of whom it cannot be known', async () => {
+    const ada = await person(await net.start('a.test'), 'ada')
+    const ben = await person(await net.start('b.test'), 'ben')
+    const code = (who: string) =>
+      ada.engine.lookUp(who).catch((error: unknown) => (error as { code: string }).code)
+    await until(async () => (await code('@nobody:b.test')) === 'unknown_user')
+    expect(await code('@ben:c.test')).toBe('peer_unreachable')
+    expect(await code('ada')).toBe('yourself')
+    // Having been looked up makes nobody an acquaintance.
+    for (let time = 0; time < 2; time++)
+      expect(await code('ben@b.test')).toMatchObject({ userId: '@ben:b.test', known: false })
+    await conversation(ada, ben, 'b.test')
+    expect(await code('@ben:b.test')).toMatchObject({ known: true })
+  })
+
   it('lose nothing when one node is killed and comes back in the middle', async () => {
     const a = await net.start('a.test')
     const b = await net.startProcess('b.test')

@@ -278,7 +278,7 @@ describe('a node that is away', () => {
       const known = await alice.ok('manifest', { params: { userId: bob.userId } })
       expect(known.member).toBe(bob.member)
       const unknown = await alice.call('manifest', { params: { userId: '@nobody:b.test' } })
-      expect([unknown.status, unknown.body.rule]).toEqual([404, 'peer_unreachable'])
+      expect([unknown.status, unknown.body.errcode]).toEqual([504, 'E_PEER_UNREACHABLE'])
       const claim = { user_id: bob.userId, ...pairOf(bob) }
       const claimed = await alice.ok('claimKeys', { body: { devices: [claim] } })
       expect(claimed).toEqual({ bundles: [], missing: [pairOf(bob)] })

@@ -40,7 +40,7 @@ async function remoteManifest(context: Context, userId: string, from: number | u
   }
   return context.storage.read(async (tx) => {
     const account = await tx.federation.accountNamed(userId)
-    if (account === undefined) throw new ApiError('M_NOT_FOUND', { rule: 'peer_unreachable' })
+    if (account === undefined) throw new ApiError('E_PEER_UNREACHABLE')
     const entries = (await tx.manifests.entries(account.member, from)).map(copyEntry)
     const { member, head, height } = account
     return { user_id: userId, member, head, height, entries }

@@ -292,7 +292,7 @@ export const clientApi = {
       entries: z.array(signedEntrySchema).max(1024),
     }),
     maxBytes: 0,
-    errors: ['M_NOT_FOUND'],
+    errors: ['M_NOT_FOUND', 'E_PEER_UNREACHABLE'],
   }),
   devices: endpoint({
     method: 'GET',

@@ -14,6 +14,10 @@ export const engineErrorCodes = [
   'unknown_user',
   /** Somebody else answers under this name than the one that an invitation link pins. */
   'identity_mismatch',
+  /** The server of the person who is meant does not answer the own one. */
+  'peer_unreachable',
+  /** Somebody else was to be named. */
+  'yourself',
   'unknown_room',
   'signed_out',
   'not_allowed',

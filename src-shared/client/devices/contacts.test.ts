@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { bench, Person } from '../testing/bench.ts'
 import type { Bench } from '../testing/bench.ts'
+import { Refuse } from '../testing/fake-node.ts'
 import { storedAlerts } from '../views/alerts.ts'
 import { Contacts } from './contacts.ts'
 
@@ -48,6 +49,21 @@ describe('knowing people', () => {
   it('asks once for what is asked for twice at the same time', async () => {
     await Promise.all([refresh(), refresh(), refresh()])
     expect(on.node.count('manifest')).toBe(1)
+  })
+
+  it('tells nobody of that name from a server that does not answer, or not now', async () => {
+    const answers = [
+      ['M_NOT_FOUND', { ok: false, code: 'unknown_user' }],
+      ['E_PEER_UNREACHABLE', { ok: false, code: 'unreachable' }],
+      ['M_LIMIT_EXCEEDED', { ok: false, code: 'refused' }],
+    ] as const
+    for (const [errcode, told] of answers) {
+      on.node.on('manifest', () => new Refuse(errcode))
+      expect(await refresh()).toMatchObject(told)
+    }
+    // The own node in trouble is another matter: what needed it is tried again.
+    on.node.on('manifest', () => new Refuse('M_UNKNOWN'))
+    await expect(refresh()).rejects.toMatchObject({ code: 'server_error' })
   })
 
   it('refuses a chain with a changed entry, and one of another account', async () => {

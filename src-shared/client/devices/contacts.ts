@@ -28,6 +28,8 @@ import type {
 import { localDevice } from '../account/account-record.ts'
 import type { Context } from '../context.ts'
 import { EngineError } from '../errors.ts'
+import { Unanswered } from '../http/api-client.ts'
+import type { Refusal } from '../http/api-client.ts'
 import type { Reader, Step } from '../store/database.ts'
 import { raiseAlert } from '../views/alerts.ts'
 import { manifestRecord, personKey, personRecord, pinKey, pinRecord } from './contact-records.ts'
@@ -35,8 +37,12 @@ import type { ContactChange, ManifestRecord, PersonRecord } from './contact-reco
 
 export type Refreshed =
   | { readonly ok: true; readonly member: string }
-  /** `bad_manifest`: what the node gave does not verify, or contradicts what was asked for. */
-  | { readonly ok: false; readonly code: 'unknown_user' | 'bad_manifest' }
+  /**
+   * `bad_manifest`: what the node gave does not verify, or contradicts what was asked for;
+   * `unreachable`: the home of the account does not answer the own node.
+   */
+  | { readonly ok: false; readonly code: 'unknown_user' | 'bad_manifest' | 'unreachable' }
+  | { readonly ok: false; readonly code: 'refused'; readonly refusal: Refusal }
 
 const MAX_ENTRIES_BEHIND = 1024
 
@@ -119,7 +125,14 @@ export class Contacts {
     const key = `${userId} ${member ?? ''}`
     const running = this.#fetching.get(key)
     if (running !== undefined) return running
-    const fetched = this.#refresh(userId, member).finally(() => this.#fetching.delete(key))
+    const fetched = this.#refresh(userId, member)
+      .catch((error: unknown): Refreshed => {
+        // Known of somebody else's server, and no reason to stop anything but this.
+        if (error instanceof Unanswered && error.code === 'peer_unreachable')
+          return { ok: false, code: 'unreachable' }
+        throw error
+      })
+      .finally(() => this.#fetching.delete(key))
     this.#fetching.set(key, fetched)
     return fetched
   }
@@ -137,7 +150,12 @@ export class Contacts {
     // Another account, a shorter log or another branch: only the whole chain tells which.
     if (answer.ok && from > 0 && !this.#continues(answer.value, head))
       answer = await ask((from = 0))
-    if (!answer.ok) return { ok: false, code: 'unknown_user' }
+    if (!answer.ok) {
+      const { refusal } = answer
+      return refusal.errcode === 'M_NOT_FOUND'
+        ? { ok: false, code: 'unknown_user' }
+        : { ok: false, code: 'refused', refusal }
+    }
     const { member, entries } = answer.value
     if (expected !== null && member !== expected) return { ok: false, code: 'bad_manifest' }
     if (entries.length > MAX_ENTRIES_BEHIND) return { ok: false, code: 'bad_manifest' }

@@ -18,7 +18,12 @@ import type {
   TransportErrorCode,
 } from '../ports.ts'
 
-export type UnansweredCode = TransportErrorCode | 'server_error' | 'not_a_homeserver'
+export type UnansweredCode =
+  | TransportErrorCode
+  | 'server_error'
+  | 'not_a_homeserver'
+  /** The node answers; another one, which it would have to ask, does not. */
+  | 'peer_unreachable'
 
 export class Unanswered extends Error {
   override readonly name = 'Unanswered'
@@ -139,8 +144,18 @@ function jsonOf(response: HttpResponse): unknown {
   }
 }
 
+function failureOf({ body }: HttpResponse): UnansweredCode {
+  try {
+    const json = parseJson(body, { maxBytes: MAX_ANSWER_BYTES })
+    const { errcode } = errorBodySchema.parse(json)
+    return errcode === 'E_PEER_UNREACHABLE' ? 'peer_unreachable' : 'server_error'
+  } catch {
+    return 'server_error'
+  }
+}
+
 function refusalOf(response: HttpResponse): Refusal {
-  if (response.status >= 500) throw new Unanswered('server_error')
+  if (response.status >= 500) throw new Unanswered(failureOf(response))
   const parsed = errorBodySchema.safeParse(jsonOf(response))
   // A proxy's or another service's error page decides nothing.
   if (!parsed.success) throw new Unanswered('not_a_homeserver')

@@ -31,6 +31,7 @@ const OF_SILENCE: Record<UnansweredCode, EngineErrorCode> = {
   too_large: 'too_large',
   cancelled: 'cancelled',
   server_error: 'server_error',
+  peer_unreachable: 'peer_unreachable',
   not_a_homeserver: 'not_a_homeserver',
 }
 

@@ -15,11 +15,11 @@ import {
 } from '../../protocol/index.ts'
 import type { StateBody } from '../../protocol/index.ts'
 import type { Context } from '../context.ts'
-import type { Contacts } from '../devices/contacts.ts'
+import type { Contacts, Refreshed } from '../devices/contacts.ts'
 import type { LookUp, NewGroup } from '../engine-types.ts'
 import { EngineError } from '../errors.ts'
 import { Unanswered } from '../http/api-client.ts'
-import { expectAnswer } from '../http/errors.ts'
+import { expectAnswer, refusalError } from '../http/errors.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Transmitter } from '../outbox/transmitter.ts'
 import type { Receipts } from '../receipts/receipts.ts'
@@ -60,10 +60,11 @@ export class RoomActions {
   }
 
   async lookUp(text: string): Promise<LookUp> {
-    const who = parseWho(text, this.#ctx.me.serverName)
-    const { db } = this.#ctx
-    const known = (await this.#parts.contacts.pinned(db, who.userId)) !== null
+    const { db, me } = this.#ctx
+    const who = parseWho(text, me.serverName)
+    if (who.userId === me.userId) throw new EngineError('yourself')
     const member = await this.#meet(who)
+    const known = await this.#hasMet(member)
     const existing = await this.#directWith(member)
     const { userId, server } = who
     const person = await this.#parts.contacts.person(db, member)
@@ -74,7 +75,7 @@ export class RoomActions {
   async startDirect(text: string): Promise<{ room: string }> {
     const { me } = this.#ctx
     const who = parseWho(text, me.serverName)
-    if (who.userId === me.userId) throw new EngineError('bad_input')
+    if (who.userId === me.userId) throw new EngineError('yourself')
     const member = await this.#meet(who)
     const existing = await this.#directWith(member)
     if (existing !== null && (await this.#reach(existing, member, who.userId)))
@@ -297,6 +298,16 @@ export class RoomActions {
     return direct[0] ?? null
   }
 
+  /** Whether both were ever in a room together; having looked somebody up is no acquaintance. */
+  async #hasMet(member: string): Promise<boolean> {
+    const { db } = this.#ctx
+    for (const { id, peer, preview } of await this.#parts.rooms.all(db)) {
+      if (peer?.member === member && preview !== null) return true
+      if (membershipOf(await this.#parts.states.get(db, id), member) === 'join') return true
+    }
+    return false
+  }
+
   /** The account behind a user id, verified; the one that a link pins, or no one. */
   async #meet(who: Who): Promise<string> {
     const { api, db, life } = this.#ctx
@@ -311,8 +322,7 @@ export class RoomActions {
       if (pinned === null) throw new EngineError('homeserver_unreachable')
       refreshed = { ok: true, member: pinned }
     }
-    if (!refreshed.ok)
-      throw new EngineError(refreshed.code === 'unknown_user' ? 'unknown_user' : 'not_allowed')
+    if (!refreshed.ok) throw notMet(refreshed)
     const { member } = refreshed
     // Whoever answers is not who made the link: someone stands in between, or the account was reset.
     if (who.fingerprint !== null && who.fingerprint !== member)
@@ -330,5 +340,18 @@ export class RoomActions {
   /** The user id under which the room knows a member. */
   async userIdIn(room: string, member: string): Promise<string | undefined> {
     return userIdOf(await this.#parts.states.get(this.#ctx.db, room), member)
+  }
+}
+
+function notMet(failed: Extract<Refreshed, { ok: false }>): EngineError {
+  switch (failed.code) {
+    case 'unknown_user':
+      return new EngineError('unknown_user')
+    case 'unreachable':
+      return new EngineError('peer_unreachable')
+    case 'refused':
+      return refusalError(failed.refusal)
+    case 'bad_manifest':
+      return new EngineError('not_allowed')
   }
 }

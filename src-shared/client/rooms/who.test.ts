@@ -18,6 +18,12 @@ describe('whom a person means', () => {
     expect(parseWho('ada:[2001:db8::1]', 'a.test').userId).toBe('@ada:[2001:db8::1]')
   })
 
+  it('an address written as for e-mail is meant all the same', () => {
+    expect(parseWho('Ada@b.test:8448', 'a.test').userId).toBe('@ada:b.test:8448')
+    for (const text of ['ada@b@c', '@ada@b.test', 'a:b@c.test'])
+      expect(() => parseWho(text, 'a.test')).toThrow('bad_input')
+  })
+
   it('a link pins the fingerprint', () => {
     const link = invitationLink('@ada:a.test', fp)
     expect(parseWho(link, 'b.test')).toMatchObject({ userId: '@ada:a.test', fingerprint: fp })

@@ -21,7 +21,10 @@ export function parseWho(text: string, ownServer: string): Who {
   const trimmed = text.trim()
   const [, linked, fingerprint] = LINK.exec(trimmed) ?? []
   const said = linked === undefined ? trimmed : decoded(linked)
-  const named = said.startsWith('@') ? said : `@${said}`
+  // As an e-mail address is written; no name and no server holds an @.
+  const [, name, server] = /^([^@:]+)@([^@]+)$/.exec(said) ?? []
+  const plain = name === undefined || server === undefined ? said : `${name}:${server}`
+  const named = plain.startsWith('@') ? plain : `@${plain}`
   const userId = (named.includes(':') ? named : `${named}:${ownServer}`).toLowerCase()
   const parsed = parseUserId(userId)
   if (parsed === null || (fingerprint !== undefined && !isFingerprint(fingerprint)))

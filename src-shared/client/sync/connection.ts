@@ -10,6 +10,7 @@ const REASONS: Partial<
 > = {
   timeout: 'slow',
   server_error: 'server_error',
+  peer_unreachable: 'server_error',
   not_a_homeserver: 'server_error',
   certificate: 'certificate',
 }

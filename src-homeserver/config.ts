@@ -1,5 +1,6 @@
 /** How a node is set up: every choice as one value, with its defaults. Where it comes from is `config-file.ts`. */
 import { isIPv4 } from 'node:net'
+import { syncStream } from '../src-shared/api/index.ts'
 
 export interface Listen {
   readonly host: string
@@ -128,6 +129,8 @@ export interface NodeConfig {
   readonly syncItems: number
   /** Bytes of one sync answer after which no further item is begun. */
   readonly syncBytes: number
+  /** Milliseconds between pings of a stream, and after which one that is silent is given up. */
+  readonly stream: { readonly pingMs: number; readonly silenceMs: number }
   /** Check every answer against its schema; a mismatch is an internal error. For tests. */
   readonly checkAnswers: boolean
 }
@@ -148,6 +151,7 @@ export const defaults = {
   federation: isolated,
   syncItems: 200,
   syncBytes: 512 * 1024,
+  stream: { pingMs: syncStream.pingMs, silenceMs: syncStream.silenceMs },
   checkAnswers: false,
 } as const satisfies Omit<NodeConfig, 'serverName' | 'dataDir'>
 

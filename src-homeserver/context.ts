@@ -32,6 +32,8 @@ import { createAcks } from './sync/acks.ts'
 import type { Acks } from './sync/acks.ts'
 import { createLocalNotifier } from './sync/notifier.ts'
 import type { Notifier } from './sync/notifier.ts'
+import { createTurns } from './sync/turns.ts'
+import type { Turns } from './sync/turns.ts'
 
 export interface Context {
   readonly config: NodeConfig
@@ -40,6 +42,8 @@ export interface Context {
   readonly storage: Storage
   readonly notifier: Notifier
   readonly acks: Acks
+  /** Syncs with windows, one for each device. */
+  readonly turns: Turns
   readonly passwords: Passwords
   /** One-time prekeys per claiming account and claimed device. */
   readonly prekeyQuota: Quota
@@ -108,6 +112,7 @@ export async function createContext(
     keys,
     notifier,
     acks: createAcks(storage),
+    turns: createTurns(),
     passwords: await createPasswords(config.passwordCost, world.random),
     prekeyQuota: createQuota(config.rateLimits?.oneTimePrekeys ?? null),
     roomStates: createRoomStates(crypto, () => storage.undone()),

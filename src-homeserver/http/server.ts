@@ -20,6 +20,7 @@ import { authenticate } from './bearer.ts'
 import type { Call, Caller } from './call.ts'
 import { openApiDocument } from './openapi.ts'
 import { publicRateLimit, rateLimitFor } from './rate-limit.ts'
+import { serveStreams } from './upgrade.ts'
 
 interface ParsedBody {
   readonly json: Json
@@ -78,6 +79,7 @@ export async function createServer(context: Context): Promise<FastifyInstance> {
   addOpenApi(app, context)
   registerDiscovery(app, context)
   registerVersion(app, context)
+  serveStreams(app.server, context)
   return app
 }
 

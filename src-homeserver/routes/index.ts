@@ -22,7 +22,7 @@ import { send } from './send.ts'
 import { serverKeys } from './server-keys.ts'
 import { setProfile } from './set-profile.ts'
 import { state } from './state.ts'
-import { sync } from './sync.ts'
+import { sync, syncWindows } from './sync.ts'
 import { toDevice } from './to-device.ts'
 import { uploadKeys } from './upload-keys.ts'
 import { whoami } from './whoami.ts'
@@ -50,6 +50,7 @@ export const routes: { readonly [N in EndpointName]: Handler<N> } = {
   setProfile,
   state,
   sync,
+  syncWindows,
   toDevice,
   uploadKeys,
   whoami,

@@ -33,6 +33,7 @@ export type { EventRow, NewEventRow, Span } from './events.ts'
 export type { OutboxRow } from './federation.ts'
 export type { Audience, StreamItem } from './streams.ts'
 export type { ToDeviceRow } from './to-device.ts'
+export type { WindowRoom } from './window-rooms.ts'
 
 /** The repositories as one transaction sees them. Never kept beyond it. */
 export interface Tx {

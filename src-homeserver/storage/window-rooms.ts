@@ -1,7 +1,7 @@
 /** Rooms that windows have shown to a device, and that nothing was left out of since (Sync §8). */
 import type { Db, Row } from './schema.ts'
 
-type WindowRoom = Row<'window_rooms'>
+export type WindowRoom = Row<'window_rooms'>
 
 export class WindowRooms {
   readonly #db: Db

@@ -8,8 +8,11 @@ const FLUSH_MS = 2000
 
 export interface Acks {
   seen(member: string, device: string, now: number): void
-  /** `position` and everything before it is safe on the device. */
-  stored(member: string, device: string, position: number): void
+  /**
+   * `position` and everything before it is safe on the device; through windows: of the rooms that they
+   * have shown.
+   */
+  stored(member: string, device: string, position: number, through?: 'windows'): void
   flush(): Promise<void>
   /** Flushes and stops. */
   close(): Promise<void>
@@ -20,6 +23,7 @@ interface Pending {
   readonly device: string
   seen: number | null
   stored: number | null
+  windows: boolean
 }
 
 export function createAcks(storage: Storage): Acks {
@@ -28,7 +32,13 @@ export function createAcks(storage: Storage): Acks {
 
   function note(member: string, device: string): Pending {
     const key = `${member}/${device}`
-    const known = pending.get(key) ?? { member, device, seen: null, stored: null }
+    const known = pending.get(key) ?? {
+      member,
+      device,
+      seen: null,
+      stored: null,
+      windows: false,
+    }
     pending.set(key, known)
     if (timer === null) {
       timer = setTimeout(() => void flush().catch(() => undefined), FLUSH_MS)
@@ -52,8 +62,10 @@ export function createAcks(storage: Storage): Acks {
     seen(member, device, now) {
       note(member, device).seen = now
     },
-    stored(member, device, position) {
+    stored(member, device, position, through) {
       const entry = note(member, device)
+      // In a mixed batch the one who keeps more is right.
+      entry.windows ||= through === 'windows'
       entry.stored = Math.max(entry.stored ?? 0, position)
     },
     flush,
@@ -61,14 +73,15 @@ export function createAcks(storage: Storage): Acks {
   }
 }
 
-async function apply(tx: Tx, { member, device, seen, stored }: Pending): Promise<void> {
+async function apply(tx: Tx, { member, device, seen, stored, windows }: Pending): Promise<void> {
   const known = await tx.devices.get(member, device)
   if (known === undefined || known.status === 'removed') return
   if (seen !== null) await tx.devices.update(member, device, { last_seen: seen })
   if (stored === null || stored <= known.acked) return
   await tx.devices.update(member, device, { acked: stored })
   // Wraps from before the device's first sync may not have been shown yet: they age out instead.
-  await tx.wraps.dropBetween(member, device, known.baseline, stored)
+  if (windows) await tx.wraps.dropShown(member, device, known.acked, stored)
+  else await tx.wraps.dropBetween(member, device, known.baseline, stored)
   await tx.toDevice.drop(member, device, stored)
   const devices = await tx.devices.list(member)
   const floor = Math.min(

@@ -1,6 +1,12 @@
 /** An answer in the making: what one page of sync says, and how large it has grown. */
 import type { Receipt, ToDeviceEnvelope, Wrap, Pdu } from '../../src-shared/protocol/index.ts'
-import type { RoomDelta, SyncResponse, TimelineEntry } from '../../src-shared/api/index.ts'
+import type {
+  ListNews,
+  RoomDelta,
+  RoomLine,
+  SyncResponse,
+  TimelineEntry,
+} from '../../src-shared/api/index.ts'
 import { describeDevice, deviceKeys } from '../accounts.ts'
 import type { Caller } from '../http/call.ts'
 import { toPdu } from '../rooms/stored-event.ts'
@@ -15,6 +21,8 @@ export interface DraftDelta {
   limited: boolean
   prev: string | null
   receipts: Receipt[]
+  members: RoomDelta['members']
+  senders: Pdu[] | undefined
 }
 
 export class Draft {
@@ -28,6 +36,9 @@ export class Draft {
   bytes = 0
   /** Something happened that only the account section shows. */
   accountNews = false
+  /** Of windows; null where there are none. */
+  lists: Record<string, ListNews> | null = null
+  readonly summaries = new Map<string, RoomLine>()
 
   room(id: string): DraftDelta {
     const known = this.rooms.get(id) ?? {
@@ -37,6 +48,8 @@ export class Draft {
       limited: false,
       prev: null,
       receipts: [],
+      members: undefined,
+      senders: undefined,
     }
     this.rooms.set(id, known)
     return known
@@ -85,7 +98,7 @@ export class Draft {
   }
 
   isEmpty(): boolean {
-    return this.items === 0 && this.rooms.size === 0 && this.#quiet()
+    return this.items === 0 && this.rooms.size === 0 && this.summaries.size === 0 && this.#quiet()
   }
 
   #quiet(): boolean {
@@ -117,8 +130,13 @@ export async function finish(
   const remote = await tx.federation.accounts(named)
   const accounts = [...(await tx.accounts.byMembers(named)), ...remote]
   const rooms: Record<string, RoomDelta> = {}
-  for (const [id, { state, ...delta }] of draft.rooms)
-    rooms[id] = state === undefined ? delta : { ...delta, state }
+  for (const [id, { state, members, senders, ...delta }] of draft.rooms)
+    rooms[id] = {
+      ...delta,
+      ...(state === undefined ? {} : { state }),
+      ...(members === undefined ? {} : { members }),
+      ...(senders === undefined ? {} : { senders }),
+    }
   return {
     next,
     rooms,
@@ -130,6 +148,8 @@ export async function finish(
     profiles: accounts
       .filter(({ member, display_name }) => draft.profiles.has(member) && display_name !== '')
       .map(({ user_id, display_name }) => ({ user_id, display_name })),
+    ...(draft.lists === null ? {} : { lists: draft.lists }),
+    ...(draft.summaries.size === 0 ? {} : { summaries: Object.fromEntries(draft.summaries) }),
   }
 }
 

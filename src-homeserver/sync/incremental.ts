@@ -15,12 +15,7 @@ export interface Page {
   readonly upTo: number
 }
 
-interface Loaded {
-  readonly events: ReadonlyMap<string, EventRow>
-  readonly wraps: ReadonlyMap<string, string>
-}
-
-type OwnMemberships = Map<string, readonly Change<string>[]>
+export type OwnMemberships = Map<string, readonly Change<string>[]>
 
 export async function incrementalPage(
   { config }: Context,
@@ -54,13 +49,13 @@ export async function incrementalPage(
   return { draft, upTo }
 }
 
-interface Loaded {
+export interface Loaded {
   readonly events: ReadonlyMap<string, EventRow>
   /** By event id. */
   readonly wraps: ReadonlyMap<string, string>
 }
 
-async function load(
+export async function load(
   tx: Tx,
   member: string,
   device: string,
@@ -106,14 +101,19 @@ async function addEvent(
 }
 
 /** Into a room that nobody here is in; or taken back, which the membership alone says. */
-async function addInvite(tx: Tx, draft: Draft, member: string, item: StreamItem): Promise<void> {
+export async function addInvite(
+  tx: Tx,
+  draft: Draft,
+  member: string,
+  item: StreamItem,
+): Promise<void> {
   const invite = await tx.federation.invite(item.ref, member)
   if (invite !== undefined) draft.addInvite(item.ref, invite.state)
   else draft.room(item.ref)
   draft.items++
 }
 
-async function addOther(
+export async function addOther(
   tx: Tx,
   draft: Draft,
   { member, device }: Pick<Caller, 'member' | 'device'>,
@@ -137,7 +137,7 @@ async function addOther(
   }
 }
 
-async function ownChanges(
+export async function ownChanges(
   tx: Tx,
   own: OwnMemberships,
   room: string,
@@ -148,7 +148,7 @@ async function ownChanges(
   return known
 }
 
-function standing(membership: string | undefined): RoomDelta['membership'] {
+export function standing(membership: string | undefined): RoomDelta['membership'] {
   switch (membership) {
     case 'invite':
     case 'join':

@@ -34,6 +34,34 @@ export async function stateBundle(
   return withAuthChain(tx, current)
 }
 
+/**
+ * What a window needs of a large room's state after position `pos`: what is not said of single members,
+ * and what is said of those in `of`.
+ */
+export async function partialBundle(
+  tx: Tx,
+  room: string,
+  pos: number,
+  of: readonly string[],
+): Promise<Pdu[]> {
+  return withAuthChain(tx, await rowsOf(tx, await tx.rooms.stateAt(room, pos, of)))
+}
+
+/** What the state after position `pos` says of `members` alone. */
+export async function membersBundle(
+  tx: Tx,
+  room: string,
+  pos: number,
+  members: readonly string[],
+): Promise<Pdu[]> {
+  const rows = await rowsOf(tx, await tx.rooms.stateAt(room, pos, members))
+  const named = new Set(members)
+  return withAuthChain(
+    tx,
+    rows.filter((row) => row.state_key !== null && named.has(row.state_key)),
+  )
+}
+
 /** `rows` behind their auth events and those events' own. */
 async function withAuthChain(tx: Tx, rows: readonly EventRow[]): Promise<Pdu[]> {
   return [...(await authChain(tx, rows)), ...rows.map(toPdu)]

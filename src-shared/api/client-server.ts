@@ -24,6 +24,7 @@ import {
   wrapSchema,
 } from '../protocol/index.ts'
 import { endpoint } from './endpoint.ts'
+import { listNewsSchema, lookSchema, roomLineSchema } from './sync-windows.ts'
 
 export const clientPrefix = '/_eccp/client/v1'
 
@@ -126,6 +127,19 @@ export const roomDeltaSchema = z.object({
   limited: z.boolean(),
   prev: z.string().max(128).nullable(),
   receipts: z.array(receiptSchema),
+  /** On first sight in a window. Where not `whole`, `state` speaks of a part of the members. */
+  members: z
+    .object({
+      joined: z.int().nonnegative(),
+      invited: z.int().nonnegative(),
+      whole: z.boolean(),
+    })
+    .optional(),
+  /**
+   * In a window on a room whose state came in part: what is to be known of those who occur in `timeline`
+   * for the first time, as it was before.
+   */
+  senders: z.array(pduSchema).optional(),
 })
 export type RoomDelta = z.infer<typeof roomDeltaSchema>
 
@@ -158,6 +172,10 @@ export const syncResponseSchema = z.object({
     pairings: z.array(pairingRelaySchema),
   }),
   profiles: z.array(z.object({ user_id: userIdSchema, display_name: z.string().max(128) })),
+  /** By the names that the device gave its windows. */
+  lists: z.record(z.string(), listNewsSchema).optional(),
+  /** Rooms outside of all windows in which something happened. */
+  summaries: z.record(roomIdSchema, roomLineSchema).optional(),
 })
 export type SyncResponse = z.infer<typeof syncResponseSchema>
 
@@ -481,10 +499,12 @@ export const clientApi = {
     method: 'GET',
     path: p('/rooms/{roomId}/messages'),
     auth: 'active_device',
-    summary: 'Older events, newest first',
+    summary: 'Events before a place in the order, newest first, or after it, oldest first',
     params: inRoom,
+    /** One of `before` and `after`. */
     query: z.object({
-      before: z.string().max(128),
+      before: z.string().max(128).optional(),
+      after: z.string().max(128).optional(),
       limit: z.coerce.number().int().min(1).max(200).optional(),
     }),
     body: noBody,
@@ -492,7 +512,10 @@ export const clientApi = {
       events: z.array(timelineEntrySchema),
       /** What these events rest on (their auth events, and those of them), for checking them. */
       auth: z.array(pduSchema).optional(),
+      /** Where what is older begins; null at the beginning of what may be seen. */
       prev: z.string().nullable(),
+      /** With `after`: where what is newer begins; null where there is none as yet. */
+      next: z.string().nullable().optional(),
     }),
     maxBytes: 0,
     errors: ['M_NOT_FOUND', 'M_FORBIDDEN'],
@@ -562,6 +585,21 @@ export const clientApi = {
     response: syncResponseSchema,
     maxBytes: 0,
     errors: ['E_SYNC_RESET'],
+  }),
+  syncWindows: endpoint({
+    method: 'POST',
+    path: p('/sync'),
+    auth: 'any_device',
+    summary: 'As sync, of the rooms that are looked at',
+    params: none,
+    query: none,
+    body: lookSchema.extend({
+      since: z.string().max(128).optional(),
+      timeout: z.int().min(0).max(60_000).optional(),
+    }),
+    response: syncResponseSchema,
+    maxBytes: small,
+    errors: ['E_SYNC_RESET', 'M_LIMIT_EXCEEDED'],
   }),
 } as const
 

@@ -21,6 +21,8 @@ import {
 } from './client-server.ts'
 import type { Endpoint } from './endpoint.ts'
 import { errorBodySchema } from './errors.ts'
+import { streamAskSchema, streamNewsSchema } from './sync-stream.ts'
+import { listNewsSchema, roomLineSchema, windowListSchema } from './sync-windows.ts'
 
 export type JsonSchema = { readonly [member: string]: unknown }
 
@@ -88,6 +90,11 @@ const objects: Readonly<Record<string, z.ZodType>> = {
   'timeline-entry': timelineEntrySchema,
   'room-delta': roomDeltaSchema,
   'manifest-news': manifestNewsSchema,
+  'window-list': windowListSchema,
+  'list-news': listNewsSchema,
+  'room-line': roomLineSchema,
+  'sync-stream-ask': streamAskSchema,
+  'sync-stream-news': streamNewsSchema,
 }
 
 /** What an endpoint takes and gives, by name; absent where there is nothing. */

@@ -190,7 +190,8 @@ async function keep(
       const height = first + index
       const step = state.steps[height]
       if (height < have || step === undefined) continue
-      await tx.manifests.append(member, height, step.hash, canonicalText(signed as JsonObject))
+      const entry = canonicalText(signed as JsonObject)
+      await tx.manifests.append(member, height, step.hash, entry, context.now())
     }
     await tx.federation.putAccount({
       member,

@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
+  activateRequest,
   addDevice,
+  appendEntry,
+  contestRemoval,
   deviceKeysOf,
   draftAddDevice,
+  recoverDevice,
   removeDevices,
   signEntry,
   verifyManifest,
+  vetoRequest,
 } from '../../src-shared/protocol/index.ts'
 import type { SignedEntry } from '../../src-shared/protocol/index.ts'
 import type { Body } from '../../src-shared/api/index.ts'
@@ -244,6 +249,58 @@ describe('signing in', () => {
     const alice = await register(node, fresh())
     await alice.ok('logout', { body: {} })
     expect((await alice.call('whoami')).body.errcode).toBe('M_UNKNOWN_TOKEN')
+  })
+})
+
+describe('appending to the manifest', () => {
+  const HOUR = 3_600_000
+  const DAY = 24 * HOUR
+
+  it('is refused before a wait is over, soon after a veto, and when a contest comes too late', async () => {
+    let now = Date.now()
+    const timed = await startNode({ world: { now: () => now } })
+    try {
+      const alice = await register(timed, 'alice')
+      const append = async (signed: SignedEntry): Promise<string> => {
+        const answer = await alice.call('appendManifest', { body: { entry: wire(signed) } })
+        if (answer.status !== 200) return `${answer.body.errcode} ${answer.body.rule}`
+        const result = appendEntry(crypto, alice.manifest, signed)
+        if (!result.ok) throw new Error(result.code)
+        alice.manifest = result.state
+        return 'taken'
+      }
+      const { recovery } = alice
+      const author = { id: alice.id, ed25519: alice.secrets.ed25519 }
+      const lost = newSecrets()
+      expect(await append(recoverDevice(crypto, alice.manifest, lost, recovery))).toBe('taken')
+      const request = alice.manifest.head
+      const activation = activateRequest(crypto, alice.manifest, recovery, request)
+      now += 48 * HOUR - 1
+      expect(await append(activation)).toBe('E_BAD_ENTRY too_early')
+      now += 1
+      expect(await append(activation)).toBe('taken')
+
+      const next = newSecrets()
+      expect(await append(recoverDevice(crypto, alice.manifest, next, recovery))).toBe('taken')
+      const vetoed = vetoRequest(crypto, alice.manifest, author, alice.manifest.head)
+      expect(await append(vetoed)).toBe('taken')
+      const again = recoverDevice(crypto, alice.manifest, newSecrets(), recovery)
+      now += 7 * DAY - 1
+      expect(await append(again)).toBe('E_BAD_ENTRY too_early')
+      now += 1
+      expect(await append(again)).toBe('taken')
+
+      expect(await append(removeDevices(crypto, alice.manifest, author, [lost.id]))).toBe('taken')
+      const removal = alice.manifest.head
+      const removed = { id: lost.id, ed25519: lost.ed25519 }
+      now += 7 * DAY
+      const late = contestRemoval(crypto, alice.manifest, removed, recovery, removal, [alice.id])
+      expect(await append(late)).toBe('E_BAD_ENTRY too_late')
+      now -= 1
+      expect(await append(late)).toBe('taken')
+    } finally {
+      await timed.stop()
+    }
   })
 })
 

@@ -1,4 +1,4 @@
-import { appendEntry, canonicalText } from '../../src-shared/protocol/index.ts'
+import { appendEntry, canonicalText, sequencingRefusal } from '../../src-shared/protocol/index.ts'
 import type { JsonObject, ManifestState, SignedEntry } from '../../src-shared/protocol/index.ts'
 import { deviceKeysText, everyoneWhoKnows, manifestOf, newDevice } from '../accounts.ts'
 import type { Context } from '../context.ts'
@@ -17,13 +17,17 @@ export const appendManifest: Handler<'appendManifest'> = async (context, { calle
     const result = appendEntry(context.crypto, before, signed)
     if (!result.ok) throw new ApiError('E_BAD_ENTRY', { rule: result.code })
     const { state } = result
+    const seen = await tx.manifests.firstSights(caller.member)
+    const now = context.now()
+    const refused = sequencingRefusal(before, state, (hash) => seen.get(hash) ?? null, now)
+    if (refused !== null) throw new ApiError('E_BAD_ENTRY', { rule: refused })
     if (!(await tx.accounts.moveHead(caller.member, head, state.head, state.height)))
       throw new ApiError('E_HEAD_CONFLICT', { head, height })
     const entry = canonicalText(signed as unknown as JsonObject)
-    await tx.manifests.append(caller.member, state.height, state.head, entry)
+    await tx.manifests.append(caller.member, state.height, state.head, entry, now)
     await applyDevices(context, tx, state)
     const audience = await everyoneWhoKnows(tx, caller.member)
-    await tx.streams.append('manifest', caller.member, null, audience, context.now())
+    await tx.streams.append('manifest', caller.member, null, audience, now)
     await stateRosterEverywhere(context, tx, state)
     const { userId: user_id, fingerprint: member } = state
     const item = { user_id, member, head: state.head, height: state.height }

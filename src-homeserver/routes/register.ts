@@ -57,7 +57,7 @@ export const register: Handler<'register'> = async (context, { body, raw }) => {
     }
     await tx.accounts.insert(account)
     const entry = canonicalText(genesis as unknown as JsonObject)
-    await tx.manifests.append(state.fingerprint, state.height, state.head, entry)
+    await tx.manifests.append(state.fingerprint, state.height, state.head, entry, context.now())
     const name = body.device_name ?? null
     const row = await newDevice(context, tx, state.fingerprint, device, 'active', name)
     await tx.devices.insert(row)

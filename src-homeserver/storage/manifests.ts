@@ -17,8 +17,22 @@ export class Manifests {
     hash: string,
     /** Canonical JSON. */
     entry: string,
+    seenAt: number,
   ): Promise<void> {
-    await this.#db.insertInto('manifest_entries').values({ member, height, hash, entry }).execute()
+    await this.#db
+      .insertInto('manifest_entries')
+      .values({ member, height, hash, entry, seen_at: seenAt })
+      .execute()
+  }
+
+  /** When this node first saw each entry, by its hash. */
+  async firstSights(member: string): Promise<Map<string, number>> {
+    const rows = await this.#db
+      .selectFrom('manifest_entries')
+      .select(['hash', 'seen_at'])
+      .where('member', '=', member)
+      .execute()
+    return new Map(rows.map((row) => [row.hash, Number(row.seen_at)]))
   }
 
   /** In order, from `height` on. */

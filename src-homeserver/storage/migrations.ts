@@ -6,7 +6,7 @@ import { StorageError } from './storage-error.ts'
 
 type Migration = (db: Db) => Promise<void>
 
-const migrations: readonly Migration[] = [firstSchema, federation, windows]
+const migrations: readonly Migration[] = [firstSchema, federation, windows, firstSights]
 
 /** Throws `StorageError('newer_schema')` and leaves the data as it is. */
 export async function migrate(db: Db): Promise<void> {
@@ -390,4 +390,11 @@ async function windows(db: Db): Promise<void> {
     ['member', 'device', 'room_id'],
   )
   await index(db, 'window_rooms', ['member', 'device', 'shown_at'])
+}
+
+async function firstSights(db: Db): Promise<void> {
+  await db.schema
+    .alterTable('manifest_entries')
+    .addColumn('seen_at', 'bigint', (c) => c.notNull().defaultTo(0))
+    .execute()
 }

@@ -43,6 +43,8 @@ interface ManifestEntries {
   hash: string
   /** Canonical JSON of the signed entry. */
   entry: string
+  /** First sight by this node; 0: before it kept such times. */
+  seen_at: Generated<number>
 }
 
 interface Devices {

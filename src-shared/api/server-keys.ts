@@ -14,29 +14,41 @@ import {
   signLabelled,
   timestampSchema,
   toBase64Url,
-  verifyLabelled,
+  verifyLabelledValue,
 } from '../protocol/index.ts'
 import type { Crypto, NodeKey } from '../protocol/index.ts'
 
 const MAX_KEYS = 64
 
-export const serverKeySchema = z.object({
-  key_id: keyIdSchema,
+export type ServerKey = {
+  readonly key_id: string
   /** Base64url. */
+  readonly ed25519: string
+  readonly since: number
+  /** Null while it signs. */
+  readonly until: number | null
+}
+
+/** Members that this version does not know are kept, here and in the document: its signature covers them. */
+export const serverKeySchema: z.ZodType<ServerKey> = z.looseObject({
+  key_id: keyIdSchema,
   ed25519: base64UrlSchema(32),
   since: timestampSchema,
-  /** Null while it signs. */
   until: timestampSchema.nullable(),
 })
-export type ServerKey = z.infer<typeof serverKeySchema>
 
-export const serverKeysSchema = z.object({
-  server_name: serverNameSchema,
+export type ServerKeys = {
+  readonly server_name: string
   /** The signing one first. */
+  readonly keys: readonly ServerKey[]
+  readonly sig: string
+}
+
+export const serverKeysSchema: z.ZodType<ServerKeys> = z.looseObject({
+  server_name: serverNameSchema,
   keys: z.array(serverKeySchema).min(1).max(MAX_KEYS),
   sig: base64UrlSchema(64),
 })
-export type ServerKeys = z.infer<typeof serverKeysSchema>
 
 export function signServerKeys(
   crypto: Crypto,
@@ -45,29 +57,23 @@ export function signServerKeys(
   keys: readonly ServerKey[],
 ): ServerKeys {
   const known = keys.slice(0, MAX_KEYS)
-  const sig = signLabelled(crypto, key.secret, LABELS.serverKey, signedBytes(serverName, known))
+  const bytes = canonicalBytes({
+    server_name: serverName,
+    keys: known.map(({ key_id, ed25519, since, until }) => ({ key_id, ed25519, since, until })),
+  })
+  const sig = signLabelled(crypto, key.secret, LABELS.serverKey, bytes)
   return { server_name: serverName, keys: [...known], sig: toBase64Url(sig) }
 }
 
 /** Whether the document is `server`'s, speaks of each key once, and holds under its first key. */
 export function verifyServerKeys(crypto: Crypto, document: ServerKeys, server: string): boolean {
-  const { server_name: name, keys, sig } = document
+  const { sig, ...signed } = document
+  const { server_name: name, keys } = signed
   const [current, ...retired] = keys
   if (name !== server || current === undefined || current.until !== null) return false
   if (retired.some((key) => key.until === null)) return false
   if (new Set(keys.map((key) => key.key_id)).size !== keys.length) return false
   if (!keys.every((key) => crypto.ed25519IsAdmissible(fromBase64Url(key.ed25519)))) return false
-  const bytes = signedBytes(name, keys)
   const key = fromBase64Url(current.ed25519)
-  return verifyLabelled(crypto, key, LABELS.serverKey, bytes, fromBase64Url(sig))
-}
-
-function signedBytes(server: string, keys: readonly ServerKey[]): Uint8Array {
-  const listed = keys.map(({ key_id, ed25519, since, until }) => ({
-    key_id,
-    ed25519,
-    since,
-    until,
-  }))
-  return canonicalBytes({ server_name: server, keys: listed })
+  return verifyLabelledValue(crypto, key, LABELS.serverKey, signed, sig)
 }

@@ -1,6 +1,9 @@
 /** Labelled bytes, hashes and signatures (Encoding §1). What a label means is its owner's business. */
 import type { Crypto } from '../crypto.ts'
-import { concatBytes, toUtf8 } from './bytes.ts'
+import { concatBytes, fromBase64Url, toUtf8 } from './bytes.ts'
+import { EncodingError } from './encoding-error.ts'
+import { canonicalBytes } from './json.ts'
+import type { Json } from './json.ts'
 import type { Label } from './labels.ts'
 
 const prefixes = new Map<Label, Uint8Array>()
@@ -45,4 +48,25 @@ export function verifyLabelled(
   signature: Uint8Array,
 ): boolean {
   return crypto.ed25519Verify(publicKey, labelled(label, bytes), signature)
+}
+
+/**
+ * A signature over the canonical form of a value as it arrived, members included that nobody here knows.
+ * `value` may have passed a schema that keeps such members; it must not have passed one that drops them.
+ * `signature` is base64url. `false` for anything malformed and for what JSON cannot say, never a throw.
+ */
+export function verifyLabelledValue(
+  crypto: Crypto,
+  publicKey: Uint8Array,
+  label: Label,
+  value: unknown,
+  signature: string,
+): boolean {
+  try {
+    const bytes = canonicalBytes(value as Json)
+    return verifyLabelled(crypto, publicKey, label, bytes, fromBase64Url(signature))
+  } catch (error) {
+    if (error instanceof EncodingError) return false
+    throw error
+  }
 }

@@ -2,8 +2,8 @@
  * Whom of a manifest to trust yet (Recovery §10): a function of what this party saw when.
  *
  * Waits run from each party's own first sight of an entry, never from a time someone else states. They
- * say who gets wraps; they are never a rule of validity. The node uses the same times to refuse an
- * entry that comes too early.
+ * say who gets wraps; they are never a rule of validity. The account's home node uses the same times to
+ * refuse an entry that comes too early.
  */
 import { BY_RECOVERY } from './manifest-entry.ts'
 import { activeDevices } from './manifest-state.ts'
@@ -73,6 +73,44 @@ export function manifestTrust(
       activeFrom: times.requestFrom(pendingRecovery.request),
     },
     nextRequestFrom: times.nextRequestFrom,
+  }
+}
+
+export type SequencingCode =
+  /** Its wait is not over, or the pause after a veto. */
+  | 'too_early'
+  /** A contest after its window. */
+  | 'too_late'
+
+/**
+ * Whether the home node of the account puts an entry into the log now (Identity §2): it enforces by its own
+ * first sights what peers only weigh. `before`: the log without the entry; `after`: with it. Not a rule
+ * of validity: a log that another node has sequenced is judged by `manifestTrust` alone.
+ */
+export function sequencingRefusal(
+  before: ManifestState,
+  after: ManifestState,
+  firstSight: FirstSight,
+  now: number,
+): SequencingCode | null {
+  const step = after.steps.at(-1)
+  if (step === undefined) return null
+  const trust = manifestTrust(before, firstSight, now)
+  switch (step.kind) {
+    case 'recover_device':
+      return now < trust.nextRequestFrom ? 'too_early' : null
+    case 'activate': {
+      // A device that lets a device in ends the wait; a recovery key waits whoever speaks for it.
+      if (step.admits !== null && step.by !== BY_RECOVERY) return null
+      const waits = step.admits === null ? trust.pendingRecovery : trust.pendingDevice
+      return waits !== null && now < waits.activeFrom ? 'too_early' : null
+    }
+    case 'contest': {
+      const removed = firstSight(step.about ?? '') ?? now
+      return now - removed < CONTEST_WINDOW ? null : 'too_late'
+    }
+    default:
+      return null
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { toBase64Url } from '../encoding/index.ts'
+import { canonicalBytes, LABELS, signLabelled, toBase64Url } from '../encoding/index.ts'
 import { crypto, makeDevice, seededRandom } from '../prekeys/testing/devices.ts'
 import { makeReceipt, receiptSchema, verifyReceipt } from './index.ts'
 
@@ -32,6 +32,27 @@ it.each([
 
 it('is refused from another device', () => {
   expect(verifyReceipt(crypto, receipt, makeDevice('mallory').ed25519)).toBe(false)
+})
+
+it('covers members that are not known here', () => {
+  const { sig: _, ...unsigned } = receipt
+  const bytes = canonicalBytes({ ...unsigned, thread: 'x' })
+  const sig = toBase64Url(signLabelled(crypto, local.ed25519Secret, LABELS.receipt, bytes))
+  const arrived = receiptSchema.parse({ ...unsigned, thread: 'x', sig })
+  expect(arrived).toEqual({ ...unsigned, thread: 'x', sig })
+  expect(verifyReceipt(crypto, arrived, local.ed25519)).toBe(true)
+  for (const changed of [
+    { ...arrived, thread: 'y' },
+    { ...receipt, thread: 'x' },
+  ])
+    expect(verifyReceipt(crypto, receiptSchema.parse(changed), local.ed25519)).toBe(false)
+  const { thread: __, ...stripped } = { thread: '', ...arrived }
+  expect(verifyReceipt(crypto, stripped, local.ed25519)).toBe(false)
+})
+
+it('is refused, not thrown at, where it holds what JSON cannot say', () => {
+  const odd = receiptSchema.parse({ ...receipt, share: 0.5 })
+  expect(verifyReceipt(crypto, odd, local.ed25519)).toBe(false)
 })
 
 it('says delivered or read, and nothing else', () => {

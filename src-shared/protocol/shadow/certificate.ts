@@ -18,7 +18,7 @@ import {
   roomIdSchema,
   signLabelled,
   toBase64Url,
-  verifyLabelled,
+  verifyLabelledValue,
 } from '../encoding/index.ts'
 import type { Json } from '../encoding/index.ts'
 import type { LocalDevice, PeerDevice, Random } from '../prekeys/index.ts'
@@ -59,7 +59,20 @@ export function drawShadowIdentity(
   }
 }
 
-const saidSchema = z.object({
+/** What is signed, on both sides. */
+type ShadowStatement = {
+  readonly v: 1
+  readonly room: string
+  readonly pseudonym: string
+  readonly key: string
+  readonly route: string
+  readonly member: string
+  readonly device: string
+  readonly head: string
+}
+
+/** Members that this version does not know are kept: the signatures cover them. */
+const saidSchema: z.ZodType<ShadowStatement> = z.looseObject({
   v: z.literal(1),
   room: roomIdSchema,
   pseudonym: fingerprintSchema,
@@ -135,9 +148,8 @@ export function verifyShadowCertificate(options: {
     return { ok: false, code: 'wrong_device' }
   const key = fromBase64Url(said.key)
   if (!crypto.ed25519IsAdmissible(key)) return { ok: false, code: 'bad_key' }
-  const bytes = canonicalBytes(said)
   const signed =
-    verifyLabelled(crypto, device.ed25519, LABELS.shadowCertificate, bytes, fromBase64Url(sig)) &&
-    verifyLabelled(crypto, key, LABELS.shadowPossession, bytes, fromBase64Url(possession))
+    verifyLabelledValue(crypto, device.ed25519, LABELS.shadowCertificate, said, sig) &&
+    verifyLabelledValue(crypto, key, LABELS.shadowPossession, said, possession)
   return signed ? { ok: true, certificate: parsed.data } : { ok: false, code: 'bad_signature' }
 }

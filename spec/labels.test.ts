@@ -70,7 +70,7 @@ describe('the table of labels', () => {
   it('says what the primitives are given while the fixtures run', () => {
     const seen = new Set<string>()
     let running = ''
-    const crypto = watched(createNativeCrypto(), (use, bytes) => {
+    const crypto = watched(createNativeCrypto({ replayable: true }), (use, bytes) => {
       const pair = `${labelOf(bytes)} ${use}`
       if (!UNLABELLED.has(`${running} ${pair}`)) seen.add(pair)
     })

@@ -79,7 +79,7 @@ export function secretFromDer(node: NodeCrypto, prefix: Uint8Array, bytes: Uint8
   }
 }
 
-function publicFromDer(node: NodeCrypto, prefix: Uint8Array, bytes: Uint8Array): KeyObject {
+export function publicFromDer(node: NodeCrypto, prefix: Uint8Array, bytes: Uint8Array): KeyObject {
   const key = Buffer.concat([prefix, bytes])
   return withoutStackTraces(() => node.createPublicKey({ key, format: 'der', type: 'spki' }))
 }

@@ -32,7 +32,7 @@ describe('the native adapter', () => {
         return nodeCrypto.createCipheriv(name, ...rest)
       }) as NodeCrypto['createCipheriv'],
     }
-    const crypto = createNativeCrypto(without)
+    const crypto = createNativeCrypto({ node: without })
     expect(crypto.fallbacks).toEqual(['chacha20Poly1305'])
     expect(crypto.name).toContain('chacha20Poly1305')
     expect(selfTest(crypto)).toEqual([])
@@ -51,7 +51,7 @@ describe('the native adapter', () => {
       createPrivateKey: refusing(createPrivateKey as never) as NodeCrypto['createPrivateKey'],
       createPublicKey: refusing(createPublicKey as never) as NodeCrypto['createPublicKey'],
     }
-    const crypto = createNativeCrypto(older)
+    const crypto = createNativeCrypto({ node: older })
     expect(crypto.fallbacks).toEqual([])
     const secret = bytes(32, 5)
     const key = crypto.x25519PublicKey(secret)
@@ -73,10 +73,44 @@ describe('the native adapter', () => {
 
   it('refuses a KEM key that does not carry the hash of its public part', () => {
     const { publicKey, secretKey } = native.mlKem768KeyPair(bytes(64, 1))
-    const { ciphertext } = native.mlKem768Encapsulate(publicKey, bytes(32, 1))
+    const { ciphertext } = native.mlKem768Encapsulate(publicKey, () => bytes(32, 1))
     const at = secretKey.length - 40
     secretKey[at] = (secretKey[at] ?? 0) ^ 1
     expect(() => native.mlKem768Decapsulate(secretKey, ciphertext)).toThrow('bad_key')
+  })
+
+  it('encapsulates from randomness of its own, and from what it is given where it must be replayable', () => {
+    const { publicKey, secretKey } = noble.mlKem768KeyPair(bytes(64, 2))
+    const never = (): Uint8Array => {
+      throw new Error('asked for randomness')
+    }
+    const one = native.mlKem768Encapsulate(publicKey, never)
+    const two = native.mlKem768Encapsulate(publicKey, never)
+    expect(toHex(one.ciphertext)).not.toBe(toHex(two.ciphertext))
+    for (const { ciphertext, sharedSecret } of [one, two])
+      for (const holder of [native, noble])
+        expect(toHex(holder.mlKem768Decapsulate(secretKey, ciphertext))).toBe(toHex(sharedSecret))
+    const replayable = createNativeCrypto({ replayable: true })
+    expect(replayable.fallbacks).toEqual([])
+    const given = (): Uint8Array => bytes(32, 3)
+    expect(replayable.mlKem768Encapsulate(publicKey, given)).toEqual(
+      noble.mlKem768Encapsulate(publicKey, given),
+    )
+  })
+
+  it('falls back for a KEM that answers what nobody asked', () => {
+    const { publicKey } = noble.mlKem768KeyPair(bytes(64, 2))
+    const stuck = nodeCrypto.encapsulate(
+      nodeCrypto.createPublicKey({
+        key: Buffer.from(publicKey),
+        format: 'raw-public',
+        asymmetricKeyType: 'ml-kem-768',
+      } as never),
+    )
+    const node: NodeCrypto = { ...nodeCrypto, encapsulate: (() => stuck) as never }
+    const crypto = createNativeCrypto({ node })
+    expect(crypto.fallbacks).toEqual(['mlKem768'])
+    expect(selfTest(crypto)).toEqual([])
   })
 
   it('falls back for an Ed25519 that accepts a torsion component in R', () => {
@@ -85,7 +119,7 @@ describe('the native adapter', () => {
       // Accepting what it should refuse stands for a library with the cofactored equation.
       verify: (() => true) as unknown as NodeCrypto['verify'],
     }
-    const crypto = createNativeCrypto(cofactored)
+    const crypto = createNativeCrypto({ node: cofactored })
     expect(crypto.fallbacks).toEqual(['ed25519'])
     expect(selfTest(crypto)).toEqual([])
   })
@@ -159,7 +193,7 @@ describe.each<Crypto>([noble, native])('wrong lengths with $name', (crypto) => {
       () => crypto.hkdfSha256(long, long, long, 8161),
       () => crypto.hkdfSha256(long, long, long, -1),
       () => crypto.mlKem768KeyPair(long),
-      () => crypto.mlKem768Encapsulate(long, long),
+      () => crypto.mlKem768Encapsulate(long, () => long),
       () => crypto.mlKem768Decapsulate(long, long),
     ]
     expect(wrong.map(codeOf)).toEqual(wrong.map(() => 'bad_length'))

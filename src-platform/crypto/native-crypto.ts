@@ -2,8 +2,9 @@
  * The Crypto port over node:crypto (Encoding §1 says what must hold). It proves itself with known
  * answers when it is made; a primitive that this runtime lacks or gets wrong runs on @noble instead.
  *
- * XChaCha20 is not in node:crypto, and its ML-KEM can't encapsulate from given randomness: these stay
- * with @noble by choice.
+ * XChaCha20 is not in node:crypto and stays with @noble. ML-KEM encapsulation draws its own randomness there;
+ * what must be replayed from given bytes (fixtures, seeded tests) asks for a replayable adapter, which
+ * encapsulates on @noble.
  */
 import * as nodeCrypto from 'node:crypto'
 import { createNobleCrypto, requireSelfTest, selfTest } from '../../src-shared/protocol/index.ts'
@@ -19,8 +20,17 @@ export interface NativeCrypto extends Crypto {
   readonly fallbacks: readonly CryptoPrimitive[]
 }
 
+export interface NativeCryptoOptions {
+  readonly node?: NodeCrypto
+  /** Whether every output follows from the input, the randomness given included. */
+  readonly replayable?: boolean
+}
+
 /** Throws `CryptoError('self_test_failed')` where not even @noble gives the known answers. */
-export function createNativeCrypto(node: NodeCrypto = nodeCrypto): NativeCrypto {
+export function createNativeCrypto({
+  node = nodeCrypto,
+  replayable = false,
+}: NativeCryptoOptions = {}): NativeCrypto {
   const noble = createNobleCrypto()
   const hashes = nativeHashes(node)
   const chacha20Poly1305 = nativeAead(node, 'chacha20-poly1305')
@@ -29,7 +39,8 @@ export function createNativeCrypto(node: NodeCrypto = nodeCrypto): NativeCrypto 
     ...noble,
     ...hashes,
     ...nativeCurves(node, hashes.hmacSha256, noble),
-    ...nativeKem(node, hashes.hmacSha256),
+    ...nativeKem(node, hashes),
+    ...(replayable && { mlKem768Encapsulate: noble.mlKem768Encapsulate }),
     chacha20Poly1305Seal: chacha20Poly1305.seal,
     chacha20Poly1305Open: chacha20Poly1305.open,
     aes256GcmSeal: aes256Gcm.seal,

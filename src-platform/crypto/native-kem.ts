@@ -1,12 +1,12 @@
 /**
- * ML-KEM-768 (FIPS 203) of node:crypto behind the Crypto port, as far as it can be had: keys from a seed
- * and decapsulation. Encapsulation from given randomness node:crypto does not offer.
+ * ML-KEM-768 (FIPS 203) of node:crypto behind the Crypto port. Encapsulation draws its randomness itself:
+ * node:crypto takes none from outside.
  */
 import type { KeyObject } from 'node:crypto'
 import { CryptoError, requireLength } from '../../src-shared/protocol/index.ts'
 import type { Crypto } from '../../src-shared/protocol/index.ts'
 import { KeyCache } from './key-cache.ts'
-import { secretFromDer } from './key-import.ts'
+import { publicFromDer, secretFromDer } from './key-import.ts'
 import { latin1, plain } from './node-crypto.ts'
 import type { NodeCrypto } from './node-crypto.ts'
 
@@ -17,6 +17,7 @@ const CIPHERTEXT = 1088
 const PUBLIC_START = 1152
 const PUBLIC_END = PUBLIC_START + 1184
 const EXPANDED = 2400
+const PUBLIC = PUBLIC_END - PUBLIC_START
 
 /** RFC 9935: PKCS #8 of the `seed` and of the `expandedKey` choice, up to the bytes themselves. */
 const SEED_PREFIX = Buffer.from('3054020100300b060960864801650304040204428040', 'hex')
@@ -25,12 +26,19 @@ const EXPANDED_PREFIX = Buffer.from(
   'hex',
 )
 
-type Kem = Pick<Crypto, 'mlKem768KeyPair' | 'mlKem768Decapsulate'>
+/** RFC 9935: SubjectPublicKeyInfo, up to the key's bytes. */
+const PUBLIC_PREFIX = Buffer.from('308204b2300b0609608648016503040402038204a100', 'hex')
 
-export function nativeKem(node: NodeCrypto, hmacSha256: Crypto['hmacSha256']): Kem {
+type Kem = Pick<Crypto, 'mlKem768KeyPair' | 'mlKem768Encapsulate' | 'mlKem768Decapsulate'>
+
+export function nativeKem(
+  node: NodeCrypto,
+  { hmacSha256, sha256 }: Pick<Crypto, 'hmacSha256' | 'sha256'>,
+): Kem {
   const cacheKey = node.randomBytes(32)
   const expanded = new KeyCache<Uint8Array>(KEYS_KEPT)
   const secrets = new KeyCache<KeyObject>(KEYS_KEPT)
+  const publics = new KeyCache<KeyObject>(KEYS_KEPT)
   const nameOf = (secret: Uint8Array): string => latin1(hmacSha256(cacheKey, secret))
 
   return {
@@ -46,6 +54,20 @@ export function nativeKem(node: NodeCrypto, hmacSha256: Crypto['hmacSha256']): K
         publicKey: key.slice(PUBLIC_START, PUBLIC_END),
         secretKey: Uint8Array.from(key),
       }
+    },
+    mlKem768Encapsulate(publicKey) {
+      requireLength(publicKey, PUBLIC)
+      let key: KeyObject
+      try {
+        key = publics.get(latin1(sha256(publicKey)), () =>
+          publicFromDer(node, PUBLIC_PREFIX, publicKey),
+        )
+      } catch {
+        // FIPS 203 §7.2: a coefficient of the key is not reduced modulo q.
+        throw new CryptoError('bad_key')
+      }
+      const { ciphertext, sharedKey } = node.encapsulate(key)
+      return { ciphertext: plain(ciphertext), sharedSecret: plain(sharedKey) }
     },
     mlKem768Decapsulate(secretKey, ciphertext) {
       requireLength(secretKey, EXPANDED)

@@ -147,11 +147,17 @@ const FILES: Readonly<Record<string, Vectors>> = {
   'mlkem_768_encaps_test.json': {
     count: 265,
     answer(crypto, vector) {
+      let asked = false
       const encapsulate = (): { ciphertext: Uint8Array; sharedSecret: Uint8Array } =>
-        crypto.mlKem768Encapsulate(field(vector, 'ek'), field(vector, 'm'))
+        crypto.mlKem768Encapsulate(field(vector, 'ek'), () => {
+          asked = true
+          return field(vector, 'm')
+        })
       if (!valid(vector))
         return ['bad_key', 'bad_length'].includes(outcome(() => encapsulate().ciphertext))
       const { ciphertext, sharedSecret } = encapsulate()
+      // Where the adapter draws m itself, the vectors say which keys it must take and which not.
+      if (!asked) return ciphertext.length === 1088 && sharedSecret.length === 32
       return toHex(ciphertext) === vector['c'] && toHex(sharedSecret) === vector['K']
     },
   },
@@ -178,7 +184,11 @@ it.skipIf(!present)('every file of the folder is one that is answered', () => {
   expect(files.sort()).toEqual(Object.keys(FILES).sort())
 })
 
-describe.each([createNobleCrypto(), createNativeCrypto()])('Wycheproof over $name', (crypto) => {
+describe.each([
+  createNobleCrypto(),
+  createNativeCrypto(),
+  { ...createNativeCrypto({ replayable: true }), name: 'native, replayable' },
+])('Wycheproof over $name', (crypto) => {
   for (const [file, { count, foreign = 0, answer }] of Object.entries(FILES)) {
     it.skipIf(!present)(`answers every vector of ${file}`, () => {
       const { testGroups } = JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as VectorFile

@@ -73,8 +73,9 @@ export function createNobleCrypto(): Crypto {
       requireLength(seed, 64)
       return ml_kem768.keygen(seed)
     },
-    mlKem768Encapsulate(publicKey, seed) {
+    mlKem768Encapsulate(publicKey, random) {
       requireLength(publicKey, 1184)
+      const seed = random(32)
       requireLength(seed, 32)
       try {
         const { cipherText, sharedSecret } = ml_kem768.encapsulate(publicKey, seed)

@@ -3,7 +3,7 @@
  *
  * The protocol never picks an implementation: an adapter arrives as an argument (`createNobleCrypto`
  * here, `createNativeCrypto` in src-platform) and both must pass the same fixtures. Randomness and
- * time are not part of it; they arrive as arguments of their own.
+ * time are not part of it; they arrive as arguments of their own (but see `mlKem768Encapsulate`).
  */
 
 /** Ciphertext followed by its 16-byte tag. */
@@ -84,10 +84,13 @@ export interface Crypto {
 
   /** FIPS 203 from a 64-byte seed (d ‖ z). */
   mlKem768KeyPair(seed: Uint8Array): KemKeyPair
-  /** `seed` is the 32-byte message m of FIPS 203. */
+  /**
+   * FIPS 203; `random(32)` gives the message m. An adapter over a library that draws m itself never asks
+   * for it: as good in production, only no run over it can be replayed.
+   */
   mlKem768Encapsulate(
     publicKey: Uint8Array,
-    seed: Uint8Array,
+    random: (length: number) => Uint8Array,
   ): { ciphertext: Uint8Array; sharedSecret: Uint8Array }
   mlKem768Decapsulate(secretKey: Uint8Array, ciphertext: Uint8Array): Uint8Array
 

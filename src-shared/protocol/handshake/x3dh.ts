@@ -71,7 +71,7 @@ export function initiateHandshake(options: {
   const ephemeral = crypto.x25519PublicKey(ephemeralSecret)
   const signedKey = fromBase64Url(bundle.signed.key)
   const oneTimeKey = bundle.one_time && fromBase64Url(bundle.one_time.key)
-  const encapsulated = kem && encapsulate(crypto, fromBase64Url(kem.key), random(32))
+  const encapsulated = kem && encapsulate(crypto, fromBase64Url(kem.key), random)
   if (encapsulated === 'bad_key') return { ok: false, code: 'bad_kem_prekey' }
   const secrets = agree(() => [
     crypto.x25519(local.x25519Secret, signedKey),
@@ -153,10 +153,10 @@ export function acceptHandshake(options: {
 function encapsulate(
   crypto: Crypto,
   publicKey: Uint8Array,
-  seed: Uint8Array,
+  random: Random,
 ): ReturnType<Crypto['mlKem768Encapsulate']> | 'bad_key' {
   try {
-    return crypto.mlKem768Encapsulate(publicKey, seed)
+    return crypto.mlKem768Encapsulate(publicKey, random)
   } catch (error) {
     if (error instanceof CryptoError && error.code === 'bad_key') return 'bad_key'
     throw error

@@ -5,4 +5,4 @@
 import { createNativeCrypto } from '../../../src-platform/crypto/native-crypto.ts'
 import type { Crypto } from '../crypto.ts'
 
-export const crypto: Crypto = createNativeCrypto()
+export const crypto: Crypto = createNativeCrypto({ replayable: true })

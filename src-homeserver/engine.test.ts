@@ -57,6 +57,10 @@ function noticed(items: Awaited<ReturnType<typeof timeline>>): string[] {
   return items.flatMap((item) => (item.kind === 'notice' ? [item.notice.what] : []))
 }
 
+async function notices(user: TestUser, room: string) {
+  return (await timeline(user, room)).filter((item) => item.kind === 'notice')
+}
+
 describe('two people', () => {
   it('talk, and each sees that the other has it', async () => {
     const [ada, ben] = await pair()
@@ -69,7 +73,10 @@ describe('two people', () => {
     expect((await messages(ada, room))[0]?.deliveredTo).toEqual(['BEN'])
     expect(await texts(ada, room)).toEqual(['hello', 'hello yourself'])
     expect(await texts(ben, room)).toEqual(['hello', 'hello yourself'])
-    expect(noticed(await timeline(ada, room))).toEqual(['created', 'invited', 'joined'])
+    // Both are told how it began, by the same events.
+    const beginning = await notices(ada, room)
+    expect(beginning.map(({ notice }) => notice.what)).toEqual(['created', 'invited', 'joined'])
+    expect(await notices(ben, room)).toEqual(beginning)
   })
 
   it('who write first at the same moment understand each other', async () => {

@@ -343,7 +343,7 @@ test('messages that can’t be read, and what was refused', async () => {
     reset: false,
     upserts: [
       { kind: 'notice', key: 'refused', time, notice: { what: 'refused', reason: 'replayed' } },
-      message('unreadable', { protection: { state: 'unreadable', reason: 'session_replaced' } }),
+      message('unreadable', { protection: { state: 'unreadable', reason: 'key_exchange_failed' } }),
       message('waiting', { protection: { state: 'waiting_for_key', since: time } }),
       message('warned', { text: 'From a device that changed', warnings: ['key_changed'] }),
       message('failed', {

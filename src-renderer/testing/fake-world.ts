@@ -162,7 +162,7 @@ function omarRoom(now: number): FakeRoom {
         deliveredTo: [omar.name],
       }),
       message(omar, now - 26 * 60 * minute, '', {
-        protection: { state: 'unreadable', reason: 'session_replaced' },
+        protection: { state: 'unreadable', reason: 'key_exchange_failed' },
       }),
       message(omar, now - 25 * 60 * minute, '', {
         protection: { state: 'waiting_for_key', since: now - 25 * 60 * minute },

@@ -339,8 +339,6 @@ export const en = {
   'unreadable.sent_before_this_device': 'It was sent before this device was added to your account.',
   'unreadable.key_exchange_failed':
     'The two devices could not agree on a key. Ask the sender to send it again.',
-  'unreadable.session_replaced':
-    'It was locked for an earlier secure connection that no longer exists. Ask the sender to send it again.',
   'unreadable.own':
     'You wrote this, but this computer no longer has its text. Your other devices and the people in this conversation may still show it.',
   'unreadable.damaged_on_the_way': 'It was changed or damaged on the way here.',

@@ -34,11 +34,7 @@ export function deliveryText(
 
 export function protectionText({ protection, mine }: MessageItem): string {
   // There is no sender to ask for one's own words.
-  if (
-    mine &&
-    protection.state === 'unreadable' &&
-    (protection.reason === 'key_exchange_failed' || protection.reason === 'session_replaced')
-  )
+  if (mine && protection.state === 'unreadable' && protection.reason === 'key_exchange_failed')
     return t('unreadable.own')
   return protection.state === 'unreadable'
     ? t(`unreadable.${protection.reason}`)

@@ -24,7 +24,6 @@ export const protectionSchema = z.discriminatedUnion('state', [
     reason: z.enum([
       'sent_before_this_device',
       'key_exchange_failed',
-      'session_replaced',
       'damaged_on_the_way',
       'not_meant_for_this_device',
       'commitment_mismatch',

@@ -14,7 +14,7 @@ import type { Step } from '../store/database.ts'
 import type { StoredItem, StoredMessage } from '../timeline/stored-item.ts'
 import { Acquaintance } from './acquaintance.ts'
 import { History } from './history.ts'
-import { describeRoom } from './room-facts.ts'
+import { beginningOf, describeRoom } from './room-facts.ts'
 import { RoomIntake } from './room-intake.ts'
 import type { RoomIntakeParts, Taken } from './room-intake.ts'
 import type { ToDeviceIntake } from './to-device-intake.ts'
@@ -185,6 +185,7 @@ export class Intake {
     if (delta.state !== undefined && !continues) {
       await this.#adopt(step, room, delta.state)
       const invited = delta.membership === 'invite'
+      if (invited) await this.#tellBeginning(step, room)
       await rooms.update(step, room, (entry) => ({
         ...entry,
         older: entry.last < entry.first && !invited ? delta.prev : entry.older,
@@ -202,6 +203,15 @@ export class Intake {
       } as const
       await timeline.append(step, room, [notice])
     }
+  }
+
+  /** Once: a later invitation finds what was said before it. */
+  async #tellBeginning(step: Step, room: string): Promise<void> {
+    const { rooms, states, timeline } = this.#parts
+    const entry = await rooms.get(step, room)
+    if (entry === null || entry.last >= entry.first) return
+    const state = await states.get(step, room)
+    await timeline.append(step, room, beginningOf(state, this.#ctx.me.member))
   }
 
   async #adopt(step: Step, room: string, pdus: readonly Pdu[]): Promise<void> {

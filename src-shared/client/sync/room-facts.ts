@@ -93,6 +93,19 @@ function topicOf(state: RoomState): string {
   return (event && readContent(event, STATE_TYPES.topic)?.topic) ?? ''
 }
 
+/**
+ * How a conversation of two began, for the one who was invited: what the other tells of the same events.
+ * Only where nothing of it will come again with the history: nobody reads from before they joined.
+ */
+export function beginningOf(state: RoomState, me: string): StoredNotice[] {
+  const created = creation(state)
+  const history = stateEvent(state, STATE_TYPES.historyVisibility)
+  const visible = history && readContent(history, STATE_TYPES.historyVisibility)?.history_visibility
+  const events = [stateEvent(state, STATE_TYPES.create), stateEvent(state, STATE_TYPES.member, me)]
+  if (created?.content.kind !== 'direct' || visible !== 'joined') return []
+  return events.flatMap((event) => (event === undefined ? [] : noticesOf(event, state)))
+}
+
 /** What is told of a state event that took effect on top of `before`. */
 export function noticesOf(event: RoomEvent, before: RoomState): StoredNotice[] {
   const notices = tell(event, before)

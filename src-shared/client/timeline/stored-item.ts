@@ -19,7 +19,6 @@ const storedReactionSchema = z.object({
 const unreadableReasonSchema = z.enum([
   'sent_before_this_device',
   'key_exchange_failed',
-  'session_replaced',
   'damaged_on_the_way',
   'not_meant_for_this_device',
   'commitment_mismatch',

@@ -148,6 +148,13 @@ describe('opening an account with 100 rooms and 10,000 messages', () => {
     expect(older.items[0]).toMatchObject({ text: 'message 0' })
     expect(older.older).toBe(null)
     expect(opened.reads).toBeLessThan(20)
+    // At work, too: what waits, who is on the list, where the server was left.
+    const beforeStart = opened.reads
+    engine.start()
+    engine.watch(rooms[42] ?? '')
+    await expect.poll(() => engine.view().connection.state).toBe('offline')
+    expect(opened.reads - beforeStart).toBeLessThanOrEqual(12)
+    await engine.stop()
     expect(store.records.size).toBeGreaterThan(200)
   })
 })

@@ -72,6 +72,7 @@ test('from the first screen to an empty workspace', async () => {
   await press('Enter')
   const personal = page.getByRole('radio', { name: /On this computer/ })
   await expect(personal).toBeVisible()
+  await expect(page.getByRole('heading', { level: 1 })).toBeFocused()
   await tabTo(page.getByRole('radio', { checked: true }))
   await press('ArrowDown')
   await expect(page.getByRole('radio', { name: /On another server/ })).toBeChecked()

@@ -290,3 +290,21 @@ test('messages stand under the day they were written', async () => {
     await expect(messages(page).getByText('Today', { exact: true })).toHaveCount(1)
   }
 })
+
+test('a window that becomes narrower stays at the newest message', async () => {
+  const { page } = ada
+  const left = (): Promise<number> =>
+    messages(page).evaluate(async (list) => {
+      const scroller = list.parentElement ?? list
+      // Rows are measured anew over several frames.
+      for (let frame = 0; frame < 20; frame++)
+        await new Promise((resolve) => requestAnimationFrame(resolve))
+      return Math.abs(scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight)
+    })
+  await page.setViewportSize({ width: 1280, height: 800 })
+  await say(page, 'So much to tell. '.repeat(120))
+  await expect.poll(left).toBeLessThan(2)
+  await page.setViewportSize({ width: 900, height: 600 })
+  expect(await left()).toBeLessThan(2)
+  await expect(messageWith(page, 'So much to tell.')).toBeInViewport()
+})

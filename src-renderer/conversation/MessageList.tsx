@@ -131,18 +131,29 @@ export function MessageList({ room, timeline }: { room: RoomSummary; timeline: T
       clearTimeout(lingering)
       lingering = setTimeout(hideDay, dayLingers)
     }
+    let staying = 0
+    // Rows of another width are measured anew over the next frames, and grow or shrink meanwhile.
+    const stayAtEnd = (frames: number): void => {
+      element.scrollTop = element.scrollHeight
+      cancelAnimationFrame(staying)
+      if (frames > 0) staying = requestAnimationFrame(() => stayAtEnd(frames - 1))
+    }
+    const letGo = (): void => cancelAnimationFrame(staying)
     const sizes = new ResizeObserver(() => {
       width.current = element.clientWidth
-      if (wasAtEnd) element.scrollTop = element.scrollHeight
+      if (wasAtEnd) stayAtEnd(12)
       reportPlace()
     })
     sizes.observe(element)
     element.addEventListener('scroll', onScroll, { passive: true })
+    element.addEventListener('wheel', letGo, { passive: true })
     window.addEventListener('focus', reportPlace)
     window.addEventListener('blur', reportPlace)
     return () => {
       clearTimeout(lingering)
+      letGo()
       sizes.disconnect()
+      element.removeEventListener('wheel', letGo)
       element.removeEventListener('scroll', onScroll)
       window.removeEventListener('focus', reportPlace)
       window.removeEventListener('blur', reportPlace)

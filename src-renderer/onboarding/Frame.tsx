@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react'
+import { useEffect, useRef, type ReactNode } from 'react'
 import { ChevronLeft } from 'lucide-react'
 import { useApp } from '../store/react.ts'
 import { t } from '../text/t.ts'
@@ -23,6 +23,11 @@ export function Frame({
   wide?: boolean
 }) {
   const shell = useApp((state) => state.app?.developmentShell ?? false)
+  const heading = useRef<HTMLHeadingElement>(null)
+  // A step without a field to begin in is read aloud, and Tab goes on from its top.
+  useEffect(() => {
+    if (document.activeElement === document.body) heading.current?.focus()
+  }, [title])
   return (
     <main className="frame">
       <div className="frame__sheet" data-wide={wide}>
@@ -45,7 +50,9 @@ export function Frame({
             </p>
           ) : null}
         </div>
-        <h1 className="frame__title">{title}</h1>
+        <h1 className="frame__title" ref={heading} tabIndex={-1}>
+          {title}
+        </h1>
         {lead ? <p className="frame__lead">{lead}</p> : null}
         {children}
       </div>

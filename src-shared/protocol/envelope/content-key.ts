@@ -14,7 +14,6 @@ import {
   fromBase64Url,
   isBase64Url,
   labelled,
-  labelledHash,
   LABELS,
   roomIdSchema,
 } from '../encoding/index.ts'
@@ -47,23 +46,37 @@ export interface ContentKeys {
   readonly ad: Uint8Array
 }
 
-/** `header` may carry the two fields or not; they are left out. */
-export function deriveContentKeys(
+/** What of a header a content key is bound to. */
+export interface HeaderBinding {
+  readonly hash: Uint8Array
+  readonly ad: Uint8Array
+}
+
+/** `header` may carry `commit` and `body_hash` or not; they are left out. */
+export function bindingOf(
   crypto: Crypto,
   header: EnvelopeHeader | BareHeader | JsonObject,
-  contentKey: Uint8Array,
-): ContentKeys {
+): HeaderBinding {
   const bare: Record<string, unknown> = { ...header }
   delete bare['commit']
   delete bare['body_hash']
   const bytes = headerBytes(bare as JsonObject)
-  const hash = labelledHash(crypto, LABELS.envelopeHeader, bytes)
+  // The labelled bytes are hashed, and are the body's associated data.
+  const ad = labelled(LABELS.envelopeHeader, bytes)
+  return { hash: crypto.sha256(ad), ad }
+}
+
+export function deriveContentKeys(
+  crypto: Crypto,
+  { hash, ad }: HeaderBinding,
+  contentKey: Uint8Array,
+): ContentKeys {
   const output = crypto.hkdfSha256(contentKey, NO_SALT, labelled(LABELS.contentKey, hash), 44)
   return {
     commit: crypto.hkdfSha256(contentKey, NO_SALT, labelled(LABELS.commit, hash), 32),
     key: output.subarray(0, 32),
     nonce: output.subarray(32),
-    ad: labelled(LABELS.envelopeHeader, bytes),
+    ad,
   }
 }
 
@@ -77,7 +90,7 @@ export function checkContentKey(
   if (typeof commit !== 'string' || !isBase64Url(commit, 32)) return false
   if (contentKey.length !== CONTENT_KEY_BYTES) return false
   try {
-    const keys = deriveContentKeys(crypto, header, contentKey)
+    const keys = deriveContentKeys(crypto, bindingOf(crypto, header), contentKey)
     return crypto.equal(keys.commit, fromBase64Url(commit))
   } catch (error) {
     // A header that JSON can't say is nobody's.

@@ -12,6 +12,7 @@ import {
 import type { JsonObject } from '../encoding/index.ts'
 import { crypto, makeDevice, seededRandom } from '../prekeys/testing/devices.ts'
 import {
+  bindingOf,
   checkContentKey,
   contentKeyRecordSchema,
   decodeContent,
@@ -98,7 +99,7 @@ describe('a sealed message', () => {
   it('binds everything to the header without commitment and body hash', () => {
     const { commit, body_hash: _, ...bare } = sealed.header
     const bytes = canonicalBytes(bare)
-    const keys = deriveContentKeys(crypto, sealed.header, sealed.contentKey)
+    const keys = deriveContentKeys(crypto, bindingOf(crypto, sealed.header), sealed.contentKey)
     const hash = labelledHash(crypto, LABELS.envelopeHeader, bytes)
     const info = labelled(LABELS.commit, hash)
     const expected = crypto.hkdfSha256(sealed.contentKey, new Uint8Array(0), info, 32)
@@ -196,7 +197,7 @@ describe('what is refused', () => {
     // A sender that lies about its own message: everything is signed and committed, but the ciphertext
     // was made with other associated data.
     const { commit: _, body_hash: __, ...bare } = sealed.header
-    const keys = deriveContentKeys(crypto, bare, sealed.contentKey)
+    const keys = deriveContentKeys(crypto, bindingOf(crypto, bare), sealed.contentKey)
     const plaintext = encodeContent(content) ?? new Uint8Array()
     const body = crypto.chacha20Poly1305Seal(keys.key, keys.nonce, plaintext, toUtf8('other'))
     const body_hash = toBase64Url(crypto.sha256(new Uint8Array()))

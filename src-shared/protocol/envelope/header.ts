@@ -89,7 +89,7 @@ export const envelopeHeaderSchema: z.ZodType<EnvelopeHeader> = z
     roster: base64UrlSchema(32),
     transport: envelopeTransportSchema,
     chain: z
-      .object({
+      .looseObject({
         id: base64UrlSchema(32),
         n: z
           .int()

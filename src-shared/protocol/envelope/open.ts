@@ -14,7 +14,8 @@ import {
   verifyLabelled,
 } from '../encoding/index.ts'
 import type { JsonObject } from '../encoding/index.ts'
-import { CONTENT_KEY_BYTES, deriveContentKeys } from './content-key.ts'
+import { bindingOf, CONTENT_KEY_BYTES, deriveContentKeys } from './content-key.ts'
+import type { ContentKeys, HeaderBinding } from './content-key.ts'
 import {
   bodyHash,
   ENVELOPE_SUITE,
@@ -27,28 +28,62 @@ import type { EnvelopeHeader } from './header.ts'
 import { decodeContent } from './message-content.ts'
 import type { MessageContent } from './message-content.ts'
 
-/** Strict JSON that has been parsed already, or canonical bytes. */
-export type ArrivedHeader = EnvelopeHeader | JsonObject | Uint8Array
+/**
+ * A header that was read once: its form is right, its canonical bytes and id are made. Verifying it, taking a
+ * chain's key for it and opening it ask for the same, so whoever does more than one of these passes it on.
+ */
+class KnownHeader {
+  readonly id: string
+  readonly header: EnvelopeHeader
+  readonly bytes: Uint8Array
+  readonly #crypto: Crypto
+  #binding: HeaderBinding | null = null
+  #last: { readonly contentKey: Uint8Array; readonly keys: ContentKeys } | null = null
+
+  constructor(crypto: Crypto, header: EnvelopeHeader, bytes: Uint8Array) {
+    this.#crypto = crypto
+    this.id = envelopeIdOf(crypto, bytes)
+    this.header = header
+    this.bytes = bytes
+  }
+
+  /** `null` unless K is the key that the header commits to. */
+  keysOf(contentKey: Uint8Array): ContentKeys | null {
+    const { commit } = this.header
+    if (commit === null || contentKey.length !== CONTENT_KEY_BYTES) return null
+    const keys = this.#derive(contentKey)
+    return this.#crypto.equal(keys.commit, fromBase64Url(commit)) ? keys : null
+  }
+
+  #derive(contentKey: Uint8Array): ContentKeys {
+    if (this.#last !== null && this.#crypto.equal(this.#last.contentKey, contentKey))
+      return this.#last.keys
+    this.#binding ??= bindingOf(this.#crypto, this.header)
+    const keys = deriveContentKeys(this.#crypto, this.#binding, contentKey)
+    this.#last = { contentKey: Uint8Array.from(contentKey), keys }
+    return keys
+  }
+}
+export type { KnownHeader }
+
+/** Strict JSON that has been parsed already, canonical bytes, or what `readHeader` made of either. */
+export type ArrivedHeader = EnvelopeHeader | JsonObject | Uint8Array | KnownHeader
 
 export type HeaderErrorCode = 'bad_header' | 'too_large'
 
 export type ReadHeader =
-  | {
-      readonly ok: true
-      readonly id: string
-      readonly header: EnvelopeHeader
-      readonly bytes: Uint8Array
-    }
+  | { readonly ok: true; readonly id: string; readonly known: KnownHeader }
   | { readonly ok: false; readonly code: HeaderErrorCode }
 
 export function readHeader(crypto: Crypto, arrived: ArrivedHeader): ReadHeader {
+  if (arrived instanceof KnownHeader) return { ok: true, id: arrived.id, known: arrived }
   try {
     const read = arrived instanceof Uint8Array ? fromBytes(arrived) : fromValue(arrived)
     if (read === null) return { ok: false, code: 'too_large' }
     const parsed = envelopeHeaderSchema.safeParse(read.value)
     if (!parsed.success) return { ok: false, code: 'bad_header' }
-    const { bytes } = read
-    return { ok: true, id: envelopeIdOf(crypto, bytes), header: parsed.data, bytes }
+    const known = new KnownHeader(crypto, parsed.data, read.bytes)
+    return { ok: true, id: known.id, known }
   } catch (error) {
     if (error instanceof EncodingError) return { ok: false, code: 'bad_header' }
     throw error
@@ -71,7 +106,13 @@ function fromValue(value: EnvelopeHeader | JsonObject): Read | null {
 }
 
 export type VerifyResult =
-  | { readonly ok: true; readonly id: string; readonly header: EnvelopeHeader }
+  | {
+      readonly ok: true
+      readonly id: string
+      readonly header: EnvelopeHeader
+      /** For `takeContentKey` and `openEnvelope`. */
+      readonly known: KnownHeader
+    }
   | { readonly ok: false; readonly code: HeaderErrorCode | 'bad_signature' }
 
 /** `ed25519` is the key of the device that the header names, as its manifest or roster states it. */
@@ -83,12 +124,14 @@ export function verifyEnvelope(
 ): VerifyResult {
   const read = readHeader(crypto, arrived)
   if (!read.ok) return read
+  const { known } = read
+  const { id, header, bytes } = known
   const good =
-    read.header.device !== null &&
+    header.device !== null &&
     isBase64Url(sig, 64) &&
-    verifyLabelled(crypto, ed25519, LABELS.envelopeSignature, read.bytes, fromBase64Url(sig))
+    verifyLabelled(crypto, ed25519, LABELS.envelopeSignature, bytes, fromBase64Url(sig))
   if (!good) return { ok: false, code: 'bad_signature' }
-  return { ok: true, id: read.id, header: read.header }
+  return { ok: true, id, header, known }
 }
 
 export type OpenErrorCode =
@@ -117,12 +160,10 @@ export function openEnvelope(options: {
   const { crypto, body, contentKey } = options
   const read = readBody(crypto, options.header, body)
   if (!read.ok) return read
-  const { header, id } = read
+  const { header, id } = read.known
   if (header.commit === null) return { ok: false, code: 'wrong_transport' }
-  if (contentKey.length !== CONTENT_KEY_BYTES) return { ok: false, code: 'wrong_commitment' }
-  const keys = deriveContentKeys(crypto, header, contentKey)
-  if (!crypto.equal(keys.commit, fromBase64Url(header.commit)))
-    return { ok: false, code: 'wrong_commitment' }
+  const keys = read.known.keysOf(contentKey)
+  if (keys === null) return { ok: false, code: 'wrong_commitment' }
   const plaintext = crypto.chacha20Poly1305Open(keys.key, keys.nonce, body, keys.ad)
   if (plaintext === null) return { ok: false, code: 'undecipherable' }
   const content = decodeContent(plaintext)
@@ -137,7 +178,7 @@ export function openClearEnvelope(options: {
 }): Opened<JsonObject> {
   const read = readBody(options.crypto, options.header, options.body)
   if (!read.ok) return read
-  const { header, id } = read
+  const { header, id } = read.known
   if (header.transport !== 'clear') return { ok: false, code: 'wrong_transport' }
   try {
     const content = parseJsonObject(options.body, { maxBytes: MAX_ENVELOPE_SIZE, canonical: true })
@@ -155,12 +196,13 @@ function readBody(
   arrived: ArrivedHeader,
   body: Uint8Array,
 ):
-  | { readonly ok: true; readonly id: string; readonly header: EnvelopeHeader }
+  | { readonly ok: true; readonly known: KnownHeader }
   | { readonly ok: false; readonly code: BodyErrorCode } {
   const read = readHeader(crypto, arrived)
   if (!read.ok) return read
-  if (read.header.suite !== ENVELOPE_SUITE) return { ok: false, code: 'unsupported_suite' }
-  if (read.bytes.length + body.length > MAX_ENVELOPE_SIZE) return { ok: false, code: 'too_large' }
-  if (bodyHash(crypto, body) !== read.header.body_hash) return { ok: false, code: 'wrong_body' }
-  return { ok: true, id: read.id, header: read.header }
+  const { header, bytes } = read.known
+  if (header.suite !== ENVELOPE_SUITE) return { ok: false, code: 'unsupported_suite' }
+  if (bytes.length + body.length > MAX_ENVELOPE_SIZE) return { ok: false, code: 'too_large' }
+  if (bodyHash(crypto, body) !== header.body_hash) return { ok: false, code: 'wrong_body' }
+  return { ok: true, known: read.known }
 }

@@ -16,7 +16,7 @@ import {
 } from '../encoding/index.ts'
 import type { JsonObject } from '../encoding/index.ts'
 import type { LocalDevice, Random } from '../prekeys/index.ts'
-import { CONTENT_KEY_BYTES, deriveContentKeys } from './content-key.ts'
+import { bindingOf, CONTENT_KEY_BYTES, deriveContentKeys } from './content-key.ts'
 import {
   bodyHash,
   ENVELOPE_SUITE,
@@ -103,7 +103,7 @@ export function sealEnvelope(options: {
       ? ({ transport: 'pairwise' } as const)
       : ({ transport: 'chain', chain: key.chain } as const)
   const bare = { ...common(draft), member: local.member, device: local.device, ...way }
-  const keys = deriveContentKeys(crypto, bare, contentKey)
+  const keys = deriveContentKeys(crypto, bindingOf(crypto, bare), contentKey)
   const body = crypto.chacha20Poly1305Seal(keys.key, keys.nonce, plaintext, keys.ad)
   const finished = finish(crypto, { ...bare, commit: toBase64Url(keys.commit) }, body)
   if (!finished.ok) return finished

@@ -16,9 +16,8 @@ import {
   roomIdSchema,
   toBase64Url,
 } from '../encoding/index.ts'
-import type { JsonObject } from '../encoding/index.ts'
-import { checkContentKey, envelopeHeaderSchema, MAX_CHAIN_MESSAGES } from '../envelope/index.ts'
-import type { EnvelopeHeader } from '../envelope/index.ts'
+import { MAX_CHAIN_MESSAGES, readHeader } from '../envelope/index.ts'
+import type { ArrivedHeader } from '../envelope/index.ts'
 import { chainId, contentKeyOf, nextChainKey } from './chain.ts'
 import type { ChainDevice, ChainDistribution } from './chain.ts'
 
@@ -130,18 +129,18 @@ export type ContentKeyTaken =
   | { readonly ok: false; readonly code: OpenChainErrorCode }
 
 /**
- * The content key of `header` (strict JSON as it arrived), for `openEnvelope`. Commit `chains` together
+ * The content key of `header` (strict JSON as it arrived, or what `verifyEnvelope` knows of it), for `openEnvelope`. Commit `chains` together
  * with what the message said: afterwards the key is not in it any more.
  */
 export function takeContentKey(
   crypto: Crypto,
   chains: ReceivingChains,
-  header: EnvelopeHeader | JsonObject,
+  header: ArrivedHeader,
 ): ContentKeyTaken {
-  const parsed = envelopeHeaderSchema.safeParse(header)
-  const place = parsed.data?.chain
-  if (!parsed.success || place === undefined) return { ok: false, code: 'wrong_transport' }
-  const { room, member, device } = parsed.data
+  const read = readHeader(crypto, header)
+  if (!read.ok) return { ok: false, code: 'wrong_transport' }
+  const { room, member, device, chain: place } = read.known.header
+  if (place === undefined) return { ok: false, code: 'wrong_transport' }
   if (room !== chains.room || member !== chains.member || device !== chains.device)
     return { ok: false, code: 'wrong_sender' }
   const chain = chains.chains.find(({ id }) => id === place.id)
@@ -149,8 +148,7 @@ export function takeContentKey(
   if (place.n < chain.start) return { ok: false, code: 'before_start' }
   const taken = place.n < chain.next ? takeSkipped(chain, place.n) : advance(crypto, chain, place.n)
   if (taken === null) return { ok: false, code: 'already_used' }
-  if (!checkContentKey(crypto, header, taken.contentKey))
-    return { ok: false, code: 'wrong_commitment' }
+  if (read.known.keysOf(taken.contentKey) === null) return { ok: false, code: 'wrong_commitment' }
   return {
     ok: true,
     chains: withChain(chains, taken.chain),

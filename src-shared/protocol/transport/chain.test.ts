@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { Crypto } from '../crypto.ts'
 import { fromBase64Url, toBase64Url } from '../encoding/index.ts'
-import { openEnvelope, rosterHash, sealEnvelope } from '../envelope/index.ts'
+import { openEnvelope, rosterHash, sealEnvelope, verifyEnvelope } from '../envelope/index.ts'
 import type { EnvelopeHeader, SealedEnvelope } from '../envelope/index.ts'
 import {
   asPeer,
@@ -107,6 +108,37 @@ const codeOf = (chains: ReceivingChains, header: EnvelopeHeader): string => {
   const taken = takeContentKey(crypto, chains, header)
   return taken.ok ? 'ok' : taken.code
 }
+
+describe('a header that was verified', () => {
+  it('is derived from once for taking and opening, and still refuses every other key', () => {
+    const { chain, content } = given(newChain())
+    const { sealed } = seal(chain)
+    let derived = 0
+    const counting: Crypto = {
+      ...crypto,
+      hkdfSha256: (...parts) => {
+        derived++
+        return crypto.hkdfSha256(...parts)
+      },
+    }
+    const verified = verifyEnvelope(counting, sealed.header, sealed.sig, alice.ed25519)
+    if (!verified.ok) throw new Error(verified.code)
+    const taken = takeContentKey(counting, accepted(content), verified.known)
+    if (!taken.ok) throw new Error(taken.code)
+    const { contentKey } = taken
+    const opening = { crypto: counting, header: verified.known, body: sealed.body }
+    expect(openEnvelope({ ...opening, contentKey }).ok).toBe(true)
+    // The key and the commitment, once each.
+    expect(derived).toBe(2)
+    const other = contentKey.map((byte, at) => (at === 31 ? byte ^ 1 : byte))
+    for (const wrong of [other, contentKey.subarray(1)])
+      expect(openEnvelope({ ...opening, contentKey: wrong })).toEqual({
+        ok: false,
+        code: 'wrong_commitment',
+      })
+    expect(openEnvelope({ ...opening, contentKey }).ok).toBe(true)
+  })
+})
 
 describe('a sender chain', () => {
   it('reaches a device through its session, and from then on needs no wraps', () => {

@@ -33,6 +33,7 @@ import type { Refusal } from '../http/api-client.ts'
 import type { Reader, Step } from '../store/database.ts'
 import { raiseAlert } from '../views/alerts.ts'
 import { manifestRecord, personKey, personRecord, pinKey, pinRecord } from './contact-records.ts'
+import { shownName } from './shown-name.ts'
 import type { ContactChange, ManifestRecord, PersonRecord } from './contact-records.ts'
 
 export type Refreshed =
@@ -375,6 +376,7 @@ function peerDevice(manifest: ManifestState, device: ManifestDevice): PeerDevice
 }
 
 export function displayName(person: { readonly name: string } | null, userId: string): string {
-  if (person !== null && person.name !== '') return person.name
+  const name = shownName(person?.name ?? '')
+  if (name !== '') return name
   return parseUserId(userId)?.name ?? userId
 }

@@ -15,6 +15,7 @@ import {
 } from '../../protocol/index.ts'
 import type { StateBody } from '../../protocol/index.ts'
 import type { Context } from '../context.ts'
+import { displayName } from '../devices/contacts.ts'
 import type { Contacts, Refreshed } from '../devices/contacts.ts'
 import type { LookUp, NewGroup } from '../engine-types.ts'
 import { EngineError } from '../errors.ts'
@@ -68,8 +69,13 @@ export class RoomActions {
     const existing = await this.#directWith(member)
     const { userId, server } = who
     const person = await this.#parts.contacts.person(db, member)
-    const name = person === null || person.name === '' ? who.name : person.name
-    return { userId, name, server, known, existingRoom: existing?.id ?? null }
+    return {
+      userId,
+      name: displayName(person, userId),
+      server,
+      known,
+      existingRoom: existing?.id ?? null,
+    }
   }
 
   async startDirect(text: string): Promise<{ room: string }> {

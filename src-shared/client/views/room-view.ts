@@ -20,6 +20,7 @@ import type { ManifestDevice, ManifestState, RoomState } from '../../protocol/in
 import type { Member, MemberDevice, RoomDetails, RoomSummary } from '../../view-model/index.ts'
 import type { Context } from '../context.ts'
 import { displayName } from '../devices/contacts.ts'
+import { shownName } from '../devices/shown-name.ts'
 import type { Contacts } from '../devices/contacts.ts'
 import type { RoomEntry } from '../rooms/room-records.ts'
 import { serverOf } from './item-view.ts'
@@ -32,7 +33,7 @@ export function summaryView(entry: RoomEntry): RoomSummary | null {
     kind: entry.kind,
     visibility: entry.visibility,
     membership: entry.membership,
-    name: entry.name !== '' ? entry.name : (nameOf(peer) ?? nameOf(inviter) ?? ''),
+    name: shownName(entry.name) || (nameOf(peer) ?? nameOf(inviter) ?? '…'),
     topic: entry.topic,
     preview: entry.preview,
     lastActivity: entry.lastActivity,

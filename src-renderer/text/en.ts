@@ -639,7 +639,7 @@ export const en = {
   'settings.signOut': 'Sign out',
   'settings.signOut.title': 'Sign out of this computer?',
   'settings.signOut.body':
-    'Your messages are deleted from this computer. They stay on your other devices. Without another device or your recovery words you can’t come back.',
+    'Your messages are deleted from this computer. They stay on your other devices. Without another device you can’t come back: this version can’t use your recovery words yet.',
   'settings.signOut.unsent': {
     one: '{count} message has not been sent yet and would be lost.',
     other: '{count} messages have not been sent yet and would be lost.',

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -147,4 +147,20 @@ it('says so when it cannot be started', async () => {
   const node = make({ program: { command: join(folder, 'none'), args: [], env: {} } })
   await expect(node.ensure()).rejects.toMatchObject({ code: 'homeserver_unreachable' })
   expect(node.state.state).toBe('stopped')
+})
+
+it('keeps its name where the note of it is lost, and takes no other while there is data', async () => {
+  const url = await make().ensure()
+  const before = json('identity.json')
+  kill(remember())
+  writeFileSync(join(folder, 'identity.json'), '')
+  expect(await make().ensure()).toBe(url)
+  expect(json('identity.json')).toEqual(before)
+  kill(remember())
+  rmSync(join(folder, 'identity.json'))
+  rmSync(join(folder, 'running.json'))
+  const nameless = make()
+  await expect(nameless.ensure()).rejects.toMatchObject({ code: 'homeserver_unreachable' })
+  expect(nameless.state.state).toBe('stopped')
+  expect(readdirSync(folder)).not.toContain('identity.json')
 })

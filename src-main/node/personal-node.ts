@@ -18,6 +18,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -141,8 +142,18 @@ export class PersonalNode {
     return join(this.#o.folder, name)
   }
 
-  #identity(): Promise<Identity | null> {
+  #noted(): Promise<Identity | null> {
     return readJson(this.#path('identity.json'), identitySchema)
+  }
+
+  /** As noted; where the note is lost or damaged, as the node itself last said. Null where it never ran. */
+  async #identity(): Promise<Identity | null> {
+    const noted = await this.#noted()
+    if (noted !== null) return noted
+    const last = await readJson(this.#path('running.json'), runningSchema)
+    if (last === null || !URL.canParse(last.url)) return null
+    const { serverName, signingKey, url } = last
+    return { serverName, signingKey, port: Number(new URL(url).port) || null }
   }
 
   #set(state: PersonalNodeState): void {
@@ -176,7 +187,13 @@ export class PersonalNode {
     }
   }
 
+  /** Refused where there is data: its name can't change, and another one would bury the accounts on it. */
   async #newIdentity(): Promise<Identity> {
+    const data = this.#path('data')
+    if (existsSync(data) && readdirSync(data).length > 0) {
+      this.#o.log('personal_node.nameless')
+      throw new AppError('homeserver_unreachable')
+    }
     const bytes = this.#o.random.bytes(10)
     const label = [...bytes].map((byte) => ALPHABET[byte % ALPHABET.length]).join('')
     const identity: Identity = {
@@ -238,7 +255,8 @@ export class PersonalNode {
   async #started(identity: Identity, running: z.infer<typeof runningSchema>): Promise<string> {
     const { signingKey, url } = running
     const port = identity.port ?? Number(new URL(url).port)
-    if (signingKey !== identity.signingKey || port !== identity.port) {
+    const noted = await this.#noted()
+    if (signingKey !== noted?.signingKey || port !== noted.port) {
       await this.#writeIdentity({ ...identity, signingKey, port })
     }
     this.#o.log('personal_node.started', { port: Number(new URL(url).port) })

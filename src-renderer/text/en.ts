@@ -545,7 +545,8 @@ export const en = {
   'alert.storage_full.title': 'The disk is full',
   'alert.storage_full.body':
     'PrivChat can’t save anything until there is room. Free some space; it goes on by itself.',
-  'alert.personal_node_down': 'Your own server stopped. PrivChat is starting it again.',
+  'alert.personal_node_down':
+    'Your own server stopped. PrivChat is starting it again. If this stays, its data on this computer may be damaged: put back a backup of PrivChat’s folder.',
   'alert.understood': 'Understood',
   'alerts.region': 'Notices',
   'toasts.region': 'Notifications',

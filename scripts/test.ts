@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { buildDesktop } from './setup/build.ts'
 import { checks } from './setup/checks.ts'
 import { artefactsFolder, root, toolPath } from './setup/paths.ts'
+import { preparePostgres } from './setup/postgresql.ts'
 import { runNode } from './setup/run.ts'
 import { chooseShell, describeShell, hasDisplay } from './setup/shell.ts'
 
@@ -137,6 +138,8 @@ async function playwright(
 mkdirSync(artefactsFolder, { recursive: true })
 const began = performance.now()
 
+const noPostgres = preparePostgres()
+
 // Each is one process of its own, so that two cores have something to do.
 await Promise.all(
   Object.entries(checks).map(async ([name, check]) => {
@@ -150,7 +153,12 @@ await Promise.all(
   }),
 )
 
-await vitest('unit tests', [])
+const why = await noPostgres
+if (why !== null) console.log(`\nNothing is tested on PostgreSQL: ${why}.`)
+await vitest('unit tests', [], {
+  ...(why === null ? {} : { ECCP_NO_POSTGRESQL: why }),
+  ...(long ? { ECCP_LONG: '1' } : {}),
+})
 
 const shell = await chooseShell()
 if (shell === null) {

@@ -14,6 +14,8 @@ export const usage = `Usage:
 init writes a commented node.yaml and the node's signing key. registration-token and rotate-key take
 --config as well.
 
+The database is the data folder's own, or a PostgreSQL named by \`database\` in the file or by ECCP_DATABASE.
+
 Options of serve, stronger than the environment (ECCP_SERVER_NAME, ...), which is stronger than the file:
   --public-base-url URL      where clients reach the node, for .well-known documents
   --listen HOST:PORT         for clients; default 127.0.0.1:8008; port 0 takes any free one
@@ -34,9 +36,16 @@ export type Command =
       readonly kind: 'registration_token'
       readonly dataDir: string
       readonly serverName: string
+      readonly database: string | null
       readonly uses: number
     }
-  | { readonly kind: 'rotate_key'; readonly dataDir: string; readonly keyPath: string | null }
+  | {
+      readonly kind: 'rotate_key'
+      readonly dataDir: string
+      readonly keyPath: string | null
+      /** Where other processes of the node are to hear of it. */
+      readonly shared: { readonly database: string; readonly serverName: string } | null
+    }
   | { readonly kind: 'init'; readonly serverName: string; readonly file: string }
   | { readonly kind: 'help' }
   | { readonly kind: 'wrong'; readonly why: string }
@@ -95,15 +104,23 @@ function read(args: readonly string[], environment: Environment): Command {
       return { kind: 'init', serverName, file: resolve(values.config ?? 'node.yaml') }
     }
     case 'rotate-key': {
-      if (values.config === undefined)
-        return { kind: 'rotate_key', dataDir: needed('--data', values.data), keyPath: null }
-      const { dataDir, signingKeyPath } = settings(values, environment)
-      return { kind: 'rotate_key', dataDir, keyPath: signingKeyPath }
+      if (values.config === undefined && environment['ECCP_DATABASE'] === undefined) {
+        const dataDir = needed('--data', values.data)
+        return { kind: 'rotate_key', dataDir, keyPath: null, shared: null }
+      }
+      const {
+        dataDir,
+        signingKeyPath: keyPath,
+        database,
+        serverName,
+      } = settings(values, environment)
+      const shared = database === null ? null : { database, serverName }
+      return { kind: 'rotate_key', dataDir, keyPath, shared }
     }
     case 'registration-token': {
-      const { dataDir, serverName } = settings(values, environment)
+      const { dataDir, serverName, database } = settings(values, environment)
       const uses = positive('--uses', values.uses)
-      return { kind: 'registration_token', dataDir, serverName, uses }
+      return { kind: 'registration_token', dataDir, serverName, database, uses }
     }
     case 'serve': {
       const config = settings(values, environment)

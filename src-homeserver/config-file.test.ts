@@ -125,12 +125,16 @@ describe('the settings file', () => {
     [22, '    b.test: { address: "127.0.0.1:9448", plain_http: true }'],
     [24, '  signing_key_path: 7'],
     [25, '  trusted_root_store: [unclosed'],
+    [26, 'database: mysql://eccp:hunter2@127.0.0.1/eccp'],
+    [26, 'database: postgresql://eccp:hunter2@127.0.0.1'],
+    [26, 'database: 5432'],
   ])('names line %i where it says "%s"', (which, text) => {
     const answer = serve(line(text, which))
     if (answer.kind !== 'wrong') throw new Error('was taken')
     // An unclosed bracket shows where the file ends.
     const lines = text.includes('unclosed') ? `(${which}|${which + 1})` : String(which)
     expect(answer.why).toMatch(new RegExp(`^${join(folder, 'node.yaml')}:${lines}: `))
+    expect(answer.why).not.toContain('hunter2')
   })
 
   it('names the variable or the flag that is wrong', () => {
@@ -138,6 +142,16 @@ describe('the settings file', () => {
     expect(variable).toMatchObject({ why: expect.stringMatching(/^ECCP_FEDERATION_MODE: /) })
     const flag = serve(whole, {}, '--registration', 'maybe')
     expect(flag).toMatchObject({ why: expect.stringMatching(/^--registration: /) })
+  })
+
+  it('keeps its data in a folder, or in the PostgreSQL that file or environment name', () => {
+    expect(config(whole).database).toBeNull()
+    const url = 'postgresql://eccp:p%40ss@db.test/eccp?sslmode=verify-full'
+    expect(config(`${whole}database: ${url}\n`).database).toBe(url)
+    const other = 'postgresql:///eccp?host=/run/postgresql&user=eccp'
+    expect(config(`${whole}database: ${other}\n`, { ECCP_DATABASE: url }).database).toBe(url)
+    const wrong = serve(whole, { ECCP_DATABASE: 'postgresql://eccp:hunter2@db.test' })
+    expect(wrong).toMatchObject({ why: 'ECCP_DATABASE: database names no database' })
   })
 
   it('lets nobody federate in the clear by accident', () => {

@@ -30,6 +30,16 @@ const hostPort = z
   .refine((text) => parseAddress(text) !== null, 'must be HOST:PORT')
   .transform((text) => parseAddress(text) ?? { host: '', port: 0 })
 
+/** What is wrong with it is said without quoting it: it may hold a password. */
+const databaseUrl = z
+  .string('must be a postgresql:// URL')
+  .max(4096)
+  .refine(
+    (text) => /^postgres(?:ql)?:$/.test(URL.parse(text)?.protocol ?? ''),
+    'must be a postgresql:// URL',
+  )
+  .refine((text) => (URL.parse(text)?.pathname.length ?? 0) > 1, 'names no database')
+
 const listener = z.strictObject({
   type: z.enum(['client', 'federation', 'admin']),
   bind: z.string().min(1).max(255).default('127.0.0.1'),
@@ -49,6 +59,7 @@ const peer = z.strictObject({
 const settingsSchema = z.strictObject({
   server_name: serverNameSchema,
   data: path,
+  database: databaseUrl.optional(),
   public_base_url: z
     .string()
     .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http(s) URL')
@@ -93,6 +104,7 @@ export class ConfigError extends Error {
 export const ENVIRONMENT: Readonly<Record<string, readonly string[]>> = {
   ECCP_SERVER_NAME: ['server_name'],
   ECCP_DATA: ['data'],
+  ECCP_DATABASE: ['database'],
   ECCP_PUBLIC_BASE_URL: ['public_base_url'],
   ECCP_LISTEN: ['listen'],
   ECCP_REGISTRATION: ['registration'],
@@ -179,6 +191,8 @@ function fromEnvironment(environment: ConfigSources['environment']): Overlay[] {
   return Object.entries(ENVIRONMENT).flatMap(([name, key]) => {
     const text = environment[name]
     if (text === undefined || text === '') return []
+    // Taken as it is: a password may hold what means something in YAML.
+    if (name === 'ECCP_DATABASE') return [{ path: key, value: text, name }]
     const document = parseDocument(text)
     if (document.errors.length > 0) throw new ConfigError(`${name}: ${document.errors[0]?.message}`)
     return [{ path: key, value: document.toJS() as unknown, name }]
@@ -282,6 +296,7 @@ function toConfig(settings: Settings, place: Place, where: Where): NodeConfig {
     ...defaults,
     serverName,
     dataDir: place(settings.data, ['data']),
+    database: settings.database ?? null,
     publicBaseUrl:
       settings.public_base_url === undefined
         ? null

@@ -108,6 +108,8 @@ export interface NodeConfig {
   /** Where clients reach the node from outside; null where only `listen` is known. */
   readonly publicBaseUrl: string | null
   readonly dataDir: string
+  /** URL of a PostgreSQL database, with its password; null: SQLite in the data folder. */
+  readonly database: string | null
   readonly listen: Listen
   /** Metrics for operators; null: nowhere. */
   readonly adminListen: Listen | null
@@ -137,6 +139,7 @@ export interface NodeConfig {
 
 export const defaults = {
   publicBaseUrl: null,
+  database: null,
   listen: { host: '127.0.0.1', port: 0 },
   adminListen: null,
   registration: 'open',

@@ -14,7 +14,7 @@ import { createRemoteAccounts } from './federation/remote-accounts.ts'
 import type { RemoteAccounts } from './federation/remote-accounts.ts'
 import { createServerKeyBook } from './federation/server-keys.ts'
 import type { ServerKeyBook } from './federation/server-keys.ts'
-import { createLog } from './log.ts'
+import { createLog, failure } from './log.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import type { Metrics } from './metrics.ts'
@@ -24,7 +24,8 @@ import { createQuota } from './quota.ts'
 import type { Quota } from './quota.ts'
 import { createRoomStates } from './rooms/room-states.ts'
 import type { RoomStates } from './rooms/room-states.ts'
-import { keyFileIn, openNodeKeys } from './signing-key.ts'
+import { openKeys } from './shared-key.ts'
+import { keyFileIn } from './signing-key.ts'
 import type { LiveNodeKeys } from './signing-key.ts'
 import { openStorage } from './storage/index.ts'
 import type { Storage } from './storage/index.ts'
@@ -84,14 +85,36 @@ export async function createContext(
   const metrics = createMetrics()
   const notifier = createLocalNotifier()
   let wake: Outbound['wake'] = () => undefined
+  let reloadKeys: () => void = () => undefined
   const storage = await openStorage({
     folder: config.dataDir,
     serverName: config.serverName,
+    database: config.database,
     onNews: (members) => notifier.wake(members),
     onOutbound: (servers) => wake(servers),
+    onKeys: () => reloadKeys(),
+    onState(state) {
+      metrics.databaseUp(state === 'up')
+      if (state === 'up') log.info('the database is back')
+      else log.error({ code: state.code, detail: state.detail }, 'the database is gone')
+    },
+    onUnsafe: () =>
+      log.warn('the database runs with fsync off: a power cut may lose what was acknowledged'),
   })
   const file = config.signingKeyPath ?? keyFileIn(config.dataDir)
-  const keys = openNodeKeys({ crypto, file, ...world, now: world.now() })
+  const keys = await openKeys(storage, { crypto, file, ...world, now: world.now() }).catch(
+    async (error: unknown) => {
+      await storage.close()
+      throw error
+    },
+  )
+  reloadKeys = () => {
+    try {
+      keys.reload()
+    } catch (error) {
+      log.error(failure(error), 'the signing key can not be read')
+    }
+  }
   const { federation, serverName } = config
   const exchange = createExchange(stopping)
   const directory = createDirectory(federation, exchange, world.now)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { inviteBody, joinBody, toBase64Url } from '../src-shared/protocol/index.ts'
+import { contentsOf, databaseOf } from './testing/database.ts'
 import { startProcess } from './testing/start-process.ts'
 import type { NodeProcess } from './testing/start-process.ts'
 import { call, fakeWrap, passwordOf, register } from './testing/test-device.ts'
@@ -130,24 +131,28 @@ describe('the data folder and the log', () => {
       alice.secrets.x25519,
       alice.recovery.ed25519,
     ]
-    const places = [Buffer.from(node.output()), ...files(dataDir)]
+    const places = [Buffer.from(node.output()), ...(await stored(dataDir))]
     // The search itself must find what is there.
     expect(places.some((place) => place.includes(alice.member))).toBe(true)
     for (const secret of secrets)
       for (const form of forms(secret))
         expect(places.some((place) => place.includes(form))).toBe(false)
     await node.kill('SIGTERM')
+    const left = await stored(dataDir)
     for (const secret of secrets)
       for (const form of forms(secret))
-        expect(files(dataDir).some((place) => place.includes(form))).toBe(false)
+        expect(left.some((place) => place.includes(form))).toBe(false)
     expect(node.output()).not.toContain(room)
     for (const name of readdirSync(dataDir))
       expect([name, statSync(join(dataDir, name)).mode & 0o077]).toEqual([name, 0])
   })
 })
 
-function files(folder: string): Buffer[] {
-  return readdirSync(folder).map((name) => readFileSync(join(folder, name)))
+/** The files, and what the database says to whoever may read it. */
+async function stored(folder: string): Promise<Buffer[]> {
+  const files = readdirSync(folder).map((name) => readFileSync(join(folder, name)))
+  const database = await databaseOf(folder)
+  return database === null ? files : [...files, Buffer.from(await contentsOf(database))]
 }
 
 function forms(secret: string | Uint8Array): Buffer[] {

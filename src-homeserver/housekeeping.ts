@@ -4,6 +4,7 @@
  */
 import { tellAccount } from './accounts.ts'
 import { failure } from './log.ts'
+import { rotateIfOlder } from './shared-key.ts'
 import type { Context } from './context.ts'
 
 const EVERY_MS = 60 * 60 * 1000
@@ -44,14 +45,16 @@ export async function tidy(context: Context): Promise<void> {
 
 export function startHousekeeping(context: Context): () => void {
   const { keyRotationMs } = context.config.federation
-  const rotate = (): void => {
-    if (keyRotationMs !== null && context.keys.rotateIfOlder(keyRotationMs, context.now()))
+  const rotate = async (): Promise<void> => {
+    if (keyRotationMs === null) return
+    if (await rotateIfOlder(context.storage, context.keys, keyRotationMs, context.now()))
       context.log.info({ key: context.keys.current.keyId }, 'new signing key')
   }
-  rotate()
+  const failed = (error: unknown): void => context.log.error(failure(error), 'housekeeping')
+  rotate().catch(failed)
   const timer = setInterval(() => {
-    rotate()
-    tidy(context).catch((error: unknown) => context.log.error(failure(error), 'housekeeping'))
+    rotate().catch(failed)
+    tidy(context).catch(failed)
   }, EVERY_MS)
   timer.unref()
   return () => clearInterval(timer)

@@ -40,6 +40,10 @@ server_name: "${name}"
 # Database and keys. Back it up while the node is stopped.
 data: data
 
+# PostgreSQL 15 or later instead of the SQLite database in the data folder; several processes may then serve
+# this name. Better said in the environment (ECCP_DATABASE), since it holds a password.
+# database: postgresql://eccp:PASSWORD@127.0.0.1/eccp
+
 listen:
   # Plain HTTP for clients; put a web server with a certificate in front of it.
   - type: client

@@ -8,6 +8,7 @@ import { realWorld } from './context.ts'
 import { failure } from './log.ts'
 import { startRunning } from './node.ts'
 import { InitError, writeConfigFile } from './init-files.ts'
+import { rotateNow } from './shared-key.ts'
 import { keyFileIn, loadNodeKeys, rotateNodeKey } from './signing-key.ts'
 import { lockFolder, openStorage, StorageError } from './storage/index.ts'
 
@@ -28,13 +29,23 @@ async function run(command: Command): Promise<void> {
     case 'rotate_key': {
       const crypto = createNativeCrypto()
       const { random, now } = realWorld
-      // A running node would go on signing with the key it has read.
-      const unlock = lockFolder(command.dataDir)
-      const { dataDir, keyPath } = command
-      const file = keyPath ?? keyFileIn(dataDir)
-      const keys = rotateNodeKey({ crypto, file, random, now: now() })
-      unlock()
-      process.stdout.write(`${keys.current.keyId}\n`)
+      const { dataDir, keyPath, shared } = command
+      const inputs = { crypto, file: keyPath ?? keyFileIn(dataDir), random, now: now() }
+      if (shared === null) {
+        // A running node would go on signing with the key it has read.
+        const unlock = lockFolder(dataDir)
+        const keys = rotateNodeKey(inputs)
+        unlock()
+        process.stdout.write(`${keys.current.keyId}\n`)
+        return
+      }
+      const storage = await openStorage({ folder: dataDir, ...shared })
+      try {
+        const keys = await rotateNow(storage, inputs)
+        process.stdout.write(`${keys.current.keyId}\n`)
+      } finally {
+        await storage.close()
+      }
       return
     }
     case 'init': {
@@ -46,8 +57,8 @@ async function run(command: Command): Promise<void> {
       return
     }
     case 'registration_token': {
-      const { dataDir: folder, serverName, uses } = command
-      const storage = await openStorage({ folder, serverName, shared: true })
+      const { dataDir: folder, serverName, database, uses } = command
+      const storage = await openStorage({ folder, serverName, database, shared: true })
       try {
         const token = await makeRegistrationToken(storage, realWorld, { uses })
         process.stdout.write(`${token}\n`)
@@ -107,6 +118,17 @@ function explain(error: unknown): string {
       return 'the data was written by a later version of eccp-node'
     case 'other_server':
       return 'the data belongs to another server name'
+    case 'other_key':
+      return 'this process has another signing key than those that serve the name; give it their file (security.signing_key_path), or make it the new one with rotate-key'
+    case 'older_running':
+      return 'processes of an earlier version run on this database; stop them first'
+    case 'old_database':
+      return `PostgreSQL 15 or later is needed; this is ${error.detail ?? 'older'}`
+    case 'bad_encoding':
+      return `the database must have the encoding UTF8, and has ${error.detail ?? 'another'}`
+    case 'unavailable':
+    case 'refused':
+      return `the database can not be used (${error.detail ?? 'no answer'})`
     default:
       return error.message
   }

@@ -14,6 +14,8 @@ export interface Metrics {
   peerAlarm(what: string): void
   /** Items that wait for one other server. */
   queued(destination: string, count: number): void
+  /** Whether the database answers. */
+  databaseUp(up: boolean): void
 }
 
 export function createMetrics(): Metrics {
@@ -48,8 +50,15 @@ export function createMetrics(): Metrics {
     labelNames: ['destination'],
     registers,
   })
+  const database = new Gauge({
+    name: 'eccp_database_up',
+    help: 'Whether the database answers',
+    registers,
+  })
+  database.set(1)
   return {
     registry,
+    databaseUp: (up) => database.set(up ? 1 : 0),
     request: (route, method, status, seconds) =>
       requests.labels(route, method, String(status)).observe(seconds),
     event: (kind) => events.labels(kind).inc(),

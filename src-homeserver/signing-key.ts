@@ -47,6 +47,8 @@ export function loadNodeKeys(inputs: Inputs): NodeKeys {
 export interface LiveNodeKeys extends NodeKeys {
   /** Replaces the signing key where it has signed for longer than `maxAgeMs`; says whether it did. */
   rotateIfOlder(maxAgeMs: number, now: number): boolean
+  /** Takes over what another process has written. */
+  reload(): void
 }
 
 /** The keys of a running node, which may change while it runs. */
@@ -64,6 +66,9 @@ export function openNodeKeys(inputs: Inputs): LiveNodeKeys {
       if (now - since < maxAgeMs) return false
       keys = rotateNodeKey({ ...inputs, now })
       return true
+    },
+    reload() {
+      keys = loadNodeKeys(inputs)
     },
   }
 }

@@ -22,10 +22,13 @@ const GIVEN_UP_MS = 7 * 24 * 60 * 60_000
 /** A server that is heard of is tried again, but not at each of its requests. */
 const HEARD_PAUSE_MS = 1000
 const AT_ONCE = 32
+/** How often a process looks for what another one has left. */
+const SWEEP_MS = 15_000
+const MAX_HEARD = 10_000
 
 export interface Outbound {
-  /** Something waits for these servers. */
-  wake(servers: ReadonlySet<string>): void
+  /** Something waits for these servers; null: perhaps for any. */
+  wake(servers: ReadonlySet<string> | null): void
   /** Since when a server, for which something waits, has not answered; null where nothing is known against it. */
   silentSince(server: string): number | null
   /** The server has just asked something: it is there. */
@@ -63,6 +66,8 @@ type Item = ServerBody<'transaction'>['items'][number]
 export function createOutbound(parts: OutboundParts): Outbound {
   const { config, storage, calls, log, metrics, now, random, stopping } = parts
   const lanes = new Map<string, Lane>()
+  const heardAt = new Map<string, number>()
+  let sweeping: NodeJS.Timeout | undefined
   let flying = 0
   const queue: (() => void)[] = []
 
@@ -92,7 +97,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
     if (lane.timer !== null) clearTimeout(lane.timer)
     lane.timer = null
     lane.again = false
-    lane.running = inTurn(() => deliver(server, lane))
+    lane.running = inTurn(() => deliverAlone(server, lane))
       .catch((error: unknown) => {
         if (!stopping.aborted) log.error(failure(error), 'delivery failed')
         return true
@@ -125,6 +130,28 @@ export function createOutbound(parts: OutboundParts): Outbound {
     const [byte = 0] = random(1)
     lane.timer = setTimeout(() => run(server), full * (0.5 + byte / 512))
     lane.timer.unref()
+  }
+
+  /** Another process of this node that is at it already sends what waits, and has heard of it too. */
+  async function deliverAlone(server: string, lane: Lane): Promise<boolean> {
+    let left = false
+    await storage.alone(`outbound/${server}`, async () => {
+      left = await deliver(server, lane)
+    })
+    return left
+  }
+
+  /** Whatever waits and nobody here is at; `all`: also what is left alone for now. */
+  async function sweep(all: boolean): Promise<void> {
+    const known = await storage.read((tx) => tx.federation.destinations())
+    for (const { destination, waiting } of known) {
+      metrics.queued(destination, waiting)
+      if (all || !lanes.has(destination)) run(destination)
+    }
+  }
+
+  function sweepLater(): void {
+    sweep(false).catch((error: unknown) => log.debug(failure(error), 'looking for what waits'))
   }
 
   /** Whether something is left that has to wait. */
@@ -190,7 +217,9 @@ export function createOutbound(parts: OutboundParts): Outbound {
 
   return {
     wake(servers) {
-      for (const server of servers) {
+      if (servers === null)
+        sweep(true).catch((error: unknown) => log.debug(failure(error), 'looking for what waits'))
+      for (const server of servers ?? []) {
         const lane = laneOf(server)
         // Left alone for now: what waits goes with the next try.
         if (lane.timer === null) run(server)
@@ -199,19 +228,28 @@ export function createOutbound(parts: OutboundParts): Outbound {
     silentSince: (server) => lanes.get(server)?.silentSince ?? null,
     heard(server) {
       const lane = lanes.get(server)
-      if (lane !== undefined && lane.timer !== null && now() - lane.lastTry >= HEARD_PAUSE_MS) {
+      if (lane === undefined) {
+        // Another process may be leaving it alone for now.
+        if (!storage.shared || now() - (heardAt.get(server) ?? 0) < HEARD_PAUSE_MS) return
+        heardAt.delete(server)
+        heardAt.set(server, now())
+        const [oldest] = heardAt.keys()
+        if (heardAt.size > MAX_HEARD && oldest !== undefined) heardAt.delete(oldest)
+        run(server)
+      } else if (lane.timer !== null && now() - lane.lastTry >= HEARD_PAUSE_MS) {
         lane.failures = 0
         run(server)
       }
     },
     async start() {
-      const known = await storage.read((tx) => tx.federation.destinations())
-      for (const { destination, waiting } of known) {
-        metrics.queued(destination, waiting)
-        run(destination)
-      }
+      await sweep(true)
+      if (!storage.shared) return
+      // A process that ended leaves what it was at to the others.
+      sweeping = setInterval(sweepLater, SWEEP_MS)
+      sweeping.unref()
     },
     async close() {
+      clearInterval(sweeping)
       for (const lane of lanes.values()) if (lane.timer !== null) clearTimeout(lane.timer)
       while (queue.length > 0) queue.shift()?.()
       await Promise.all([...lanes.values()].map(({ running }) => running ?? Promise.resolve()))

@@ -12,8 +12,6 @@ import { ApiError } from '../http/api-error.ts'
 import { isAdmitted } from './admission.ts'
 import { PeerError } from './peer-calls.ts'
 
-const MAX_NONCES = 200_000
-
 export interface Asked {
   readonly method: string
   /** With its query, as it came. */
@@ -28,18 +26,13 @@ export interface RequestGuard {
 }
 
 export function createRequestGuard(context: Context): RequestGuard {
-  const nonces = new Map<string, number>()
   // What was said to the process before this one is not remembered, so nothing of that time counts.
   const startedAt = context.now()
 
-  function remember(name: string, now: number): void {
-    for (const [known, until] of nonces) {
-      if (until > now) break
-      nonces.delete(known)
-    }
-    if (nonces.has(name)) throw new ApiError('E_BAD_SIGNATURE', { rule: 'replayed' })
-    if (nonces.size >= MAX_NONCES) throw new ApiError('M_LIMIT_EXCEEDED')
-    nonces.set(name, now + 2 * SERVER_SKEW_MS)
+  async function remember(name: string, now: number): Promise<void> {
+    const outcome = await context.storage.takeName(name, now + 2 * SERVER_SKEW_MS, now)
+    if (outcome === 'again') throw new ApiError('E_BAD_SIGNATURE', { rule: 'replayed' })
+    if (outcome === 'full') throw new ApiError('M_LIMIT_EXCEEDED')
   }
 
   return {
@@ -65,7 +58,7 @@ export function createRequestGuard(context: Context): RequestGuard {
       if (!verifyServerRequest(crypto, known.key, request, sig))
         throw new ApiError('E_BAD_SIGNATURE', { rule: 'bad_signature' })
       // After the signature: nobody else can use up a server's nonces.
-      remember(`${origin} ${nonce}`, now)
+      await remember(`${origin} ${nonce}`, now)
       return origin
     },
   }

@@ -151,6 +151,7 @@ export class Devices {
     device: string,
     steps: readonly PairingStep[] = ['start', 'answer', 'reveal', 'verdict'],
   ): Promise<void> {
+    if (steps.length === 0) return
     await this.#db
       .deleteFrom('pairings')
       .where('member', '=', member)

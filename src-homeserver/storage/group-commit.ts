@@ -9,40 +9,58 @@ import { passBoundary } from '../../src-platform/boundary.ts'
 import type { Db, Schema } from './schema.ts'
 
 const MAX_BATCH = 64
+/** A transaction that the database undid because of others is done again. */
+const MAX_TRIES = 4
+
+/** What the transaction of a batch is to the database. */
+export interface BatchFrame {
+  /** First in the transaction: from here on nobody else writes. */
+  begin(db: Db): Promise<void>
+  /** Last in it: what the jobs that hold say to others. */
+  end(db: Db, news: readonly unknown[]): Promise<void>
+  /** The database undid the transaction because of others. */
+  isConflict(error: unknown): boolean
+}
 
 interface Job {
-  run(db: Db): Promise<void>
+  /** What others are to hear once it is durable. */
+  run(db: Db): Promise<unknown>
   /** The transaction that holds what `run` did is durable, or never will be. */
   settle(failure: { readonly error: unknown } | null): void
 }
 
 export class GroupCommit {
   readonly #db: Db
+  readonly #frame: BatchFrame
   #waiting: Job[] = []
   #running: Promise<void> | null = null
   /** Jobs and batches that left nothing. */
   undone = 0
 
-  constructor(db: Db) {
+  constructor(db: Db, frame: BatchFrame) {
     this.#db = db
+    this.#frame = frame
   }
 
-  /** Resolves when durable. */
-  write<T>(work: (db: Db) => Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      let done: { readonly value: T } | { readonly error: unknown } | undefined
+  /** Resolves when durable. `work` may be done more than once; only the last time holds. */
+  write<T, N>(
+    work: (db: Db) => Promise<{ readonly value: T; readonly news: N }>,
+  ): Promise<{
+    readonly value: T
+    readonly news: N
+  }> {
+    return new Promise((resolve, reject) => {
+      let done: { readonly value: T; readonly news: N } | { readonly error: unknown } | undefined
       this.#waiting.push({
         async run(db) {
-          done = await work(db).then(
-            (value) => ({ value }),
-            (error: unknown) => ({ error }),
-          )
+          done = await work(db).catch((error: unknown) => ({ error }))
           if ('error' in done) throw done.error
+          return done.news
         },
         settle(failure) {
           if (done !== undefined && 'error' in done) reject(done.error)
           else if (failure !== null) reject(failure.error)
-          else if (done !== undefined) resolve(done.value)
+          else if (done !== undefined) resolve(done)
         },
       })
       this.#running ??= this.#drain()
@@ -64,7 +82,6 @@ export class GroupCommit {
         () => null,
         (error: unknown) => ({ error }),
       )
-      if (failure !== null) this.undone++
       for (const job of batch) job.settle(failure)
       await new Promise((resolve) => setImmediate(resolve))
     }
@@ -72,25 +89,47 @@ export class GroupCommit {
   }
 
   async #commit(batch: readonly Job[]): Promise<void> {
-    await this.#db.transaction().execute(async (db) => {
-      for (const job of batch) if (!(await inSavepoint(db, job))) this.undone++
-      passBoundary('commit.before', 'node')
-    })
+    for (let tries = 1; ; tries++)
+      try {
+        await this.#attempt(batch)
+        break
+      } catch (error) {
+        this.undone++
+        if (tries >= MAX_TRIES || !this.#frame.isConflict(error)) throw error
+      }
     passBoundary('commit.after', 'node')
   }
-}
 
-/** Whether it holds. */
-async function inSavepoint(db: Transaction<Schema>, job: Job): Promise<boolean> {
-  await sql`savepoint job`.execute(db)
-  let held = true
-  try {
-    await job.run(db)
-  } catch {
-    // The job keeps its error; the others go on.
-    held = false
-    await sql`rollback to savepoint job`.execute(db)
+  async #attempt(batch: readonly Job[]): Promise<void> {
+    await this.#db.transaction().execute(async (db) => {
+      await this.#frame.begin(db)
+      const news: unknown[] = []
+      const [only] = batch
+      // A single one needs no savepoint: the transaction is its own.
+      if (only !== undefined && batch.length === 1) news.push(await only.run(db))
+      else
+        for (const job of batch) {
+          const held = await this.#inSavepoint(db, job)
+          if (held === null) this.undone++
+          else news.push(held.news)
+        }
+      await this.#frame.end(db, news)
+      passBoundary('commit.before', 'node')
+    })
   }
-  await sql`release savepoint job`.execute(db)
-  return held
+
+  /** Null where it does not hold. */
+  async #inSavepoint(db: Transaction<Schema>, job: Job): Promise<{ news: unknown } | null> {
+    await sql`savepoint job`.execute(db)
+    let held: { news: unknown } | null = null
+    try {
+      held = { news: await job.run(db) }
+    } catch (error) {
+      if (this.#frame.isConflict(error)) throw error
+      // The job keeps its error; the others go on.
+      await sql`rollback to savepoint job`.execute(db)
+    }
+    await sql`release savepoint job`.execute(db)
+    return held
+  }
 }

@@ -1,23 +1,30 @@
 /**
- * The storage: everything the node keeps, behind transactions over small repositories. `node:sqlite`
- * today; nothing above this folder knows.
+ * The storage: everything the node keeps, behind transactions over small repositories. `node:sqlite`, or a
+ * PostgreSQL that several processes of one node share; nothing above this folder knows which.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
-import { Kysely } from 'kysely'
+import { Kysely, sql } from 'kysely'
 import { Accounts } from './accounts.ts'
 import { Devices } from './devices.ts'
+import { Facts } from './facts.ts'
 import { Federation } from './federation.ts'
 import { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
+import type { BatchFrame } from './group-commit.ts'
 import { Manifests } from './manifests.ts'
-import { migrate } from './migrations.ts'
+import { migrate, SCHEMA_VERSION } from './migrations.ts'
+import { createOnceInDatabase, createOnceInMemory } from './once-names.ts'
+import type { OnceNames, OnceOutcome } from './once-names.ts'
+import { isConflict, loadPg, openPostgres, translated } from './postgres.ts'
 import { Prekeys } from './prekeys.ts'
 import { Receipts } from './receipts.ts'
 import { Rooms } from './rooms.ts'
 import type { Db, Schema } from './schema.ts'
 import { lockFolder, sqliteDialect } from './sqlite.ts'
+import { payloads, Standing, WRITER_LOCK } from './standing.ts'
+import type { News } from './standing.ts'
 import { StorageError } from './storage-error.ts'
 import { Streams } from './streams.ts'
 import { ToDevice } from './to-device.ts'
@@ -50,18 +57,26 @@ export interface Tx {
   readonly streams: Streams
   readonly federation: Federation
   readonly windowRooms: WindowRooms
+  readonly facts: Facts
 }
 
 export interface Storage {
   /** Names this data; part of every position token, so that another node's tokens are known as such. */
   readonly id: string
+  /** Several processes may work on the data: what one has in memory is not all that counts. */
+  readonly shared: boolean
   /** One consistent view. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /**
    * Atomic, one at a time, durable when it resolves; a throw undoes everything. Waits only for the
-   * database: anything slower inside would hold up everyone.
+   * database: anything slower inside would hold up everyone. `work` may be done again where others were in
+   * its way, and leaves nothing behind but what it does to `tx`.
    */
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /** Uses a name up until its time is over, whichever process is asked; durable when it resolves. */
+  takeName(name: string, until: number, now: number): Promise<OnceOutcome>
+  /** False, and nothing done, while something else, in any process, is at what `name` stands for. */
+  alone(name: string, work: () => Promise<void>): Promise<boolean>
   /** How often a write was undone: what was remembered of one of them may never have been. */
   undone(): number
   close(): Promise<void>
@@ -70,10 +85,18 @@ export interface Storage {
 export interface StorageOptions {
   readonly folder: string
   readonly serverName: string
-  /** Called with the accounts that have news, after the news is durable. */
-  readonly onNews?: (members: ReadonlySet<string>) => void
-  /** Called with the servers for which something waits, after it is durable. */
-  readonly onOutbound?: (servers: ReadonlySet<string>) => void
+  /** Of a PostgreSQL database; null: SQLite in the folder. */
+  readonly database?: string | null
+  /** Called with the accounts that have news, after the news is durable; null: perhaps any. */
+  readonly onNews?: (members: ReadonlySet<string> | null) => void
+  /** Called with the servers for which something waits, after it is durable; null: perhaps any. */
+  readonly onOutbound?: (servers: ReadonlySet<string> | null) => void
+  /** Another process has changed the signing key. */
+  readonly onKeys?: () => void
+  /** The database has gone (with the code that says how), or is there again. */
+  readonly onState?: (state: 'up' | StorageError) => void
+  /** The server is set up so that what it calls durable is not. */
+  readonly onUnsafe?: () => void
   /** A tool beside a running node: without the lock on the folder. */
   readonly shared?: boolean
 }
@@ -81,13 +104,19 @@ export interface StorageOptions {
 /** Throws `StorageError`. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 })
+  return options.database === undefined || options.database === null
+    ? openOnSqlite(options)
+    : openOnPostgres(options, options.database)
+}
+
+async function openOnSqlite(options: StorageOptions): Promise<Storage> {
   const unlock = options.shared === true ? () => undefined : lockFolder(options.folder)
   try {
     const db = new Kysely<Schema>({ dialect: sqliteDialect(join(options.folder, 'node.sqlite')) })
     try {
       await migrate(db)
       const id = await identify(db, options.serverName)
-      return new SqlStorage(db, id, unlock, options)
+      return new SqlStorage({ db, id, unlock, options, standing: null })
     } catch (error) {
       await db.destroy()
       throw error
@@ -98,37 +127,119 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   }
 }
 
+async function openOnPostgres(options: StorageOptions, url: string): Promise<Storage> {
+  const { db, facts } = await openPostgres(await loadPg(), url)
+  let standing: Standing | null = null
+  let storage: SqlStorage | null = null
+  try {
+    await migrate(db)
+    const id = await identify(db, options.serverName)
+    standing = new Standing({
+      url,
+      channel: channelOf(id),
+      schemaVersion: SCHEMA_VERSION,
+      onNews: (news) => tell(options, news),
+      onGap: () => tellAll(options),
+      onState(state) {
+        if (state !== 'up' && state.code === 'newer_schema') storage?.refuse(state)
+        options.onState?.(state)
+      },
+    })
+    await standing.open()
+    if (facts.unsafe) options.onUnsafe?.()
+    storage = new SqlStorage({ db, id, unlock: () => undefined, options, standing })
+    return storage
+  } catch (error) {
+    await standing?.close()
+    await db.destroy()
+    throw translated(error)
+  }
+}
+
+interface Parts {
+  readonly db: Db
+  readonly id: string
+  readonly unlock: () => void
+  readonly options: StorageOptions
+  /** Null: this process is the only one. */
+  readonly standing: Standing | null
+}
+
 class SqlStorage implements Storage {
   readonly id: string
-  readonly #db: Db
+  readonly shared: boolean
+  readonly #parts: Parts
   readonly #writes: GroupCommit
-  readonly #unlock: () => void
-  readonly #options: StorageOptions
+  readonly #names: OnceNames
+  readonly #alone = new Set<string>()
+  #refused: StorageError | null = null
 
-  constructor(db: Db, id: string, unlock: () => void, options: StorageOptions) {
-    this.#db = db
-    this.#writes = new GroupCommit(db)
+  constructor(parts: Parts) {
+    const { db, id, standing } = parts
+    this.#parts = parts
     this.id = id
-    this.#unlock = unlock
-    this.#options = options
+    this.shared = standing !== null
+    this.#writes = new GroupCommit(db, standing === null ? onlyProcess : oneOfSeveral(id, standing))
+    this.#names = standing === null ? createOnceInMemory() : createOnceInDatabase(db)
+  }
+
+  /** From here on everything fails with `error`. */
+  refuse(error: StorageError): void {
+    this.#refused = error
   }
 
   async read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#db.transaction().execute((db) => work(repositories(db)))
+    if (this.#refused !== null) throw this.#refused
+    const begin = this.#parts.db.transaction()
+    // Otherwise every statement would see what has come since the one before.
+    const transaction = this.shared
+      ? begin.setIsolationLevel('repeatable read').setAccessMode('read only')
+      : begin
+    try {
+      return await transaction.execute((db) => work(repositories(db)))
+    } catch (error) {
+      throw translated(error)
+    }
   }
 
   async write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    let woken: ReadonlySet<string> = new Set()
-    let outbound: ReadonlySet<string> = new Set()
-    const result = await this.#writes.write((db) => {
-      const tx = repositories(db)
-      woken = tx.streams.woken
-      outbound = tx.federation.outbound
-      return work(tx)
-    })
-    if (woken.size > 0) this.#options.onNews?.(woken)
-    if (outbound.size > 0) this.#options.onOutbound?.(outbound)
-    return result
+    if (this.#refused !== null) throw this.#refused
+    try {
+      const { value, news } = await this.#writes.write(async (db) => {
+        const tx = repositories(db)
+        return { value: await work(tx), news: newsOf(tx) }
+      })
+      // This process has what it has changed: only others read the key anew.
+      tell(this.#parts.options, { ...news, keys: false })
+      return value
+    } catch (error) {
+      const known = translated(error)
+      // It may be durable all the same, with nobody told.
+      if (known instanceof StorageError && known.code === 'unavailable')
+        tellAll(this.#parts.options)
+      throw known
+    }
+  }
+
+  async takeName(name: string, until: number, now: number): Promise<OnceOutcome> {
+    try {
+      return await this.#names.take(name, until, now)
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  async alone(name: string, work: () => Promise<void>): Promise<boolean> {
+    const { standing } = this.#parts
+    if (standing !== null) return standing.alone(name, work)
+    if (this.#alone.has(name)) return false
+    this.#alone.add(name)
+    try {
+      await work()
+      return true
+    } finally {
+      this.#alone.delete(name)
+    }
   }
 
   undone(): number {
@@ -137,9 +248,56 @@ class SqlStorage implements Storage {
 
   async close(): Promise<void> {
     await this.#writes.idle()
-    await this.#db.destroy()
-    this.#unlock()
+    await this.#parts.standing?.close()
+    await this.#parts.db.destroy()
+    this.#parts.unlock()
   }
+}
+
+const onlyProcess: BatchFrame = {
+  begin: async () => undefined,
+  end: async () => undefined,
+  isConflict: () => false,
+}
+
+/**
+ * One writer on the whole database: positions become visible in their order, and what a write has read can't
+ * change under it. Taken before anything is read, so each statement sees all that was written before.
+ */
+function oneOfSeveral(id: string, standing: Standing): BatchFrame {
+  return {
+    async begin(db) {
+      await sql`select pg_advisory_xact_lock(${WRITER_LOCK}::bigint)`.execute(db)
+    },
+    async end(db, news) {
+      const all = merged(news as readonly News[])
+      for (const text of payloads(standing.sender, all))
+        await sql`select pg_notify(${channelOf(id)}, ${text})`.execute(db)
+    },
+    isConflict,
+  }
+}
+
+function channelOf(id: string): string {
+  return `eccp_${id}`
+}
+
+function newsOf({ streams, federation, facts }: Tx): News {
+  return { members: [...streams.woken], servers: [...federation.outbound], keys: facts.changed }
+}
+
+function merged(news: readonly News[]): News {
+  return {
+    members: [...new Set(news.flatMap(({ members }) => members))],
+    servers: [...new Set(news.flatMap(({ servers }) => servers))],
+    keys: news.some(({ keys }) => keys),
+  }
+}
+
+function tell(options: StorageOptions, { members, servers, keys }: News): void {
+  if (members.length > 0) options.onNews?.(new Set(members))
+  if (servers.length > 0) options.onOutbound?.(new Set(servers))
+  if (keys) options.onKeys?.()
 }
 
 function repositories(db: Db): Tx {
@@ -157,22 +315,45 @@ function repositories(db: Db): Tx {
     streams: new Streams(db),
     federation: new Federation(db),
     windowRooms: new WindowRooms(db),
+    facts: new Facts(db),
   }
+}
+
+/** Something may have happened. */
+function tellAll(options: StorageOptions): void {
+  options.onNews?.(null)
+  options.onOutbound?.(null)
+  options.onKeys?.()
 }
 
 /** The server name is part of every id ever made here: data and name belong together. */
 async function identify(db: Db, serverName: string): Promise<string> {
-  const known = await db.selectFrom('meta').selectAll().execute()
-  const value = (key: string): string | undefined => known.find((row) => row.key === key)?.value
-  const name = value('server_name')
-  if (name !== undefined && name !== serverName) throw new StorageError('other_server')
-  const id = value('storage_id')
-  if (name !== undefined && id !== undefined) return id
-  const made = randomBytes(6).toString('base64url')
-  const rows = [
-    { key: 'server_name', value: serverName },
-    { key: 'storage_id', value: made },
-  ]
-  await db.insertInto('meta').values(rows).execute()
-  return made
+  for (;;) {
+    const id = await identifyOnce(db, serverName)
+    if (id !== null) return id
+  }
+}
+
+/** Null where a name was written just now: it is read again, since another process may have been quicker. */
+async function identifyOnce(db: Db, serverName: string): Promise<string | null> {
+  return db.transaction().execute(async (tx) => {
+    const known = await tx.selectFrom('meta').selectAll().execute()
+    const value = (key: string): string | undefined => known.find((row) => row.key === key)?.value
+    const name = value('server_name')
+    if (name !== undefined && name !== serverName) throw new StorageError('other_server')
+    const id = value('storage_id')
+    if (name !== undefined && id !== undefined) return id
+    const made = randomBytes(6).toString('base64url')
+    const rows = [
+      { key: 'server_name', value: serverName },
+      { key: 'storage_id', value: made },
+    ]
+    await tx
+      .insertInto('meta')
+      .values(rows)
+      // Another process was quicker.
+      .onConflict((c) => c.column('key').doNothing())
+      .execute()
+    return null
+  })
 }

@@ -1,36 +1,64 @@
 /** Versions of the schema, in order. A published migration never changes; a later one follows it. */
 import { sql } from 'kysely'
-import type { CreateTableBuilder } from 'kysely'
+import type { CreateTableBuilder, Expression } from 'kysely'
 import type { Db } from './schema.ts'
+import { SCHEMA_LOCK, WRITER_LOCK } from './standing.ts'
 import { StorageError } from './storage-error.ts'
+
+const LOCK_TRIES = 20
 
 type Migration = (db: Db) => Promise<void>
 
-const migrations: readonly Migration[] = [firstSchema, federation, windows, firstSights]
+const migrations: readonly Migration[] = [firstSchema, federation, windows, firstSights, seenOnce]
+
+/** What this program understands. */
+export const SCHEMA_VERSION = migrations.length
 
 /** Throws `StorageError('newer_schema')` and leaves the data as it is. */
 export async function migrate(db: Db): Promise<void> {
-  const version = await storedVersion(db)
-  if (version > migrations.length) throw new StorageError('newer_schema')
-  for (const [index, up] of migrations.entries()) {
-    if (index < version) continue
-    await db.transaction().execute(async (tx) => {
-      await up(tx)
-      await tx
-        .insertInto('meta')
-        .values({ key: 'schema_version', value: String(index + 1) })
-        .onConflict((c) => c.column('key').doUpdateSet({ value: String(index + 1) }))
-        .execute()
-    })
+  for (;;) if (!(await db.transaction().execute(step))) return
+}
+
+/** One version further, alone on the database; false where nothing is left to do. */
+async function step(db: Db): Promise<boolean> {
+  const shared = isShared(db)
+  if (shared) {
+    await sql`set local statement_timeout = 0`.execute(db)
+    await sql`select pg_advisory_xact_lock(${WRITER_LOCK}::bigint)`.execute(db)
   }
+  const version = await storedVersion(db)
+  if (version > SCHEMA_VERSION) throw new StorageError('newer_schema')
+  const up = migrations[version]
+  if (up === undefined) return false
+  if (shared && !(await runsAlone(db))) throw new StorageError('older_running')
+  await up(db)
+  const value = String(version + 1)
+  await db
+    .insertInto('meta')
+    .values({ key: 'schema_version', value })
+    .onConflict((c) => c.column('key').doUpdateSet({ value }))
+    .execute()
+  return true
+}
+
+/** Every running process holds the lock: one that knows less would go on with what it can not read. */
+async function runsAlone(db: Db): Promise<boolean> {
+  for (let tries = 0; tries < LOCK_TRIES; tries++) {
+    const { rows } = await sql<{ yes: boolean }>`
+      select pg_try_advisory_xact_lock(${SCHEMA_LOCK}::bigint) as yes`.execute(db)
+    if (rows[0]?.yes === true) return true
+    // Of the locks of a transaction that has just ended one may be free before the other.
+    await sql`select pg_sleep(0.05)`.execute(db)
+  }
+  return false
 }
 
 async function storedVersion(db: Db): Promise<number> {
   await db.schema
     .createTable('meta')
     .ifNotExists()
-    .addColumn('key', 'text', (c) => c.primaryKey())
-    .addColumn('value', 'text', (c) => c.notNull())
+    .addColumn('key', textType(db), (c) => c.primaryKey())
+    .addColumn('value', textType(db), (c) => c.notNull())
     .execute()
   const row = await db
     .selectFrom('meta')
@@ -38,6 +66,16 @@ async function storedVersion(db: Db): Promise<number> {
     .where('key', '=', 'schema_version')
     .executeTakeFirst()
   return row === undefined ? 0 : Number(row.value)
+}
+
+/** PostgreSQL: several processes, types and collations of its own. */
+function isShared(db: Db): boolean {
+  return db.getExecutor().adapter.supportsMultipleConnections === true
+}
+
+/** Ordered by its bytes, as SQLite does, whatever the database's own collation. */
+function textType(db: Db): Expression<unknown> {
+  return isShared(db) ? sql`text collate "C"` : sql`text`
 }
 
 type Columns = Readonly<Record<string, 'text' | 'text?' | 'int' | 'int?'>>
@@ -51,14 +89,12 @@ async function table(
 ): Promise<void> {
   let builder: CreateTableBuilder<string, string> = db.schema.createTable(name)
   for (const [column, kind] of Object.entries(columns)) {
-    const type = kind.startsWith('text') ? 'text' : 'bigint'
+    const type = kind.startsWith('text') ? textType(db) : sql`bigint`
     builder = builder.addColumn(column, type, (c) => (kind.endsWith('?') ? c : c.notNull()))
   }
   await builder
     .addPrimaryKeyConstraint(`${name}_key`, [...primaryKey])
-    .$call((b) =>
-      db.getExecutor().adapter.supportsMultipleConnections ? b : b.modifyEnd(sql`without rowid`),
-    )
+    .$call((b) => (isShared(db) ? b : b.modifyEnd(sql`without rowid`)))
     .execute()
 }
 
@@ -280,10 +316,12 @@ async function deliveryTables(db: Db): Promise<void> {
   await db.schema
     .createTable('stream')
     // Positions are handed out by the table itself and never twice, even after deletions.
-    .addColumn('pos', 'integer', (c) => c.primaryKey().autoIncrement())
-    .addColumn('kind', 'text', (c) => c.notNull())
-    .addColumn('room_id', 'text')
-    .addColumn('ref', 'text', (c) => c.notNull())
+    .addColumn('pos', isShared(db) ? 'bigint' : 'integer', (c) =>
+      isShared(db) ? c.generatedByDefaultAsIdentity().primaryKey() : c.primaryKey().autoIncrement(),
+    )
+    .addColumn('kind', textType(db), (c) => c.notNull())
+    .addColumn('room_id', textType(db))
+    .addColumn('ref', textType(db), (c) => c.notNull())
     .addColumn('stored_at', 'bigint', (c) => c.notNull())
     .execute()
   await table(db, 'feed', { member: 'text', pos: 'int', device: 'text' }, ['member', 'pos'])
@@ -298,7 +336,7 @@ async function federation(db: Db): Promise<void> {
   await index(db, 'events', ['expires_at'])
   await db.schema
     .alterTable('memberships')
-    .addColumn('server', 'text', (c) => c.notNull().defaultTo(''))
+    .addColumn('server', textType(db), (c) => c.notNull().defaultTo(''))
     .execute()
   for (const { room_id, member, user_id } of await db
     .selectFrom('memberships')
@@ -397,4 +435,10 @@ async function firstSights(db: Db): Promise<void> {
     .alterTable('manifest_entries')
     .addColumn('seen_at', 'bigint', (c) => c.notNull().defaultTo(0))
     .execute()
+}
+
+/** What may be taken once, whichever process is asked. */
+async function seenOnce(db: Db): Promise<void> {
+  await table(db, 'seen_once', { name: 'text', until: 'int' }, ['name'])
+  await index(db, 'seen_once', ['until'])
 }

@@ -263,6 +263,12 @@ interface InboundItems {
   stored_at: number
 }
 
+/** Names that may be used once until their time is over: where one process's memory is not all there is. */
+interface SeenOnce {
+  name: string
+  until: number
+}
+
 export type StreamKind =
   'invite' | 'event' | 'receipt' | 'to_device' | 'manifest' | 'profile' | 'account' | 'prekeys'
 
@@ -310,6 +316,7 @@ export interface Schema {
   remote_invites: RemoteInvites
   outbox: Outbox
   inbound_items: InboundItems
+  seen_once: SeenOnce
 }
 
 export type Row<T extends keyof Schema> = Selectable<Schema[T]>

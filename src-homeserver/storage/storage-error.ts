@@ -3,10 +3,22 @@
 export type StorageErrorCode =
   /** Another node runs on the same data folder. */
   | 'in_use'
+  /** Processes of an earlier version run on the same database; they would not understand a newer schema. */
+  | 'older_running'
   /** The data was written by a later version of the node. */
   | 'newer_schema'
   /** The data belongs to a node of another server name. */
   | 'other_server'
+  /** The processes that serve the name sign with another key. */
+  | 'other_key'
+  /** PostgreSQL is older than what is needed. */
+  | 'old_database'
+  /** The database does not keep every text as it is. */
+  | 'bad_encoding'
+  /** The database does not answer now. What was not acknowledged may or may not have been done. */
+  | 'unavailable'
+  /** The database refused a statement. */
+  | 'refused'
   /** A value of a kind that no column takes. */
   | 'bad_value'
   /** A stored record does not read back as what was written. */
@@ -15,8 +27,11 @@ export type StorageErrorCode =
 export class StorageError extends Error {
   override readonly name = 'StorageError'
   readonly code: StorageErrorCode
-  constructor(code: StorageErrorCode) {
-    super(`storage: ${code}`)
+  /** The system's or the database's own code. Never a message: that may quote values. */
+  readonly detail: string | null
+  constructor(code: StorageErrorCode, detail: string | null = null) {
+    super(detail === null ? `storage: ${code}` : `storage: ${code} (${detail})`)
     this.code = code
+    this.detail = detail
   }
 }

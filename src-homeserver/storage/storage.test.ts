@@ -3,16 +3,33 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { giveDatabaseBack, onPostgres, takeDatabase } from '../testing/database.ts'
+import { queryAt } from '../testing/postgresql.ts'
 import { openStorage } from './index.ts'
 import type { Storage } from './index.ts'
 
 let folder: string
-beforeEach(() => {
+let database: string | null
+beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'eccp-storage-'))
+  database = await takeDatabase()
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(() => {
+  giveDatabaseBack(database)
+  rmSync(folder, { recursive: true, force: true })
+})
 
-const open = (serverName = 'node.test'): Promise<Storage> => openStorage({ folder, serverName })
+const open = (serverName = 'node.test'): Promise<Storage> =>
+  openStorage({ folder, serverName, database })
+
+/** One statement past the storage, on whichever database it is. */
+async function directly(text: string): Promise<Record<string, unknown>[]> {
+  if (database !== null) return queryAt(database, text)
+  const file = new DatabaseSync(join(folder, 'node.sqlite'))
+  const rows = file.prepare(text).all()
+  file.close()
+  return rows.map((row) => ({ ...row }))
+}
 
 describe('the storage', () => {
   it('keeps its name when it is opened again', async () => {
@@ -23,24 +40,29 @@ describe('the storage', () => {
     await second.close()
   })
 
-  it('refuses a second node on the same folder, and opens once the first has gone', async () => {
+  it('is for one process where the data is a folder, and for several on PostgreSQL', async () => {
     const first = await open()
-    await expect(open()).rejects.toMatchObject({ code: 'in_use' })
+    if (onPostgres) {
+      const second = await open()
+      expect(second.id).toBe(first.id)
+      await second.close()
+    } else await expect(open()).rejects.toMatchObject({ code: 'in_use' })
+    expect(first.shared).toBe(onPostgres)
     await first.close()
     await (await open()).close()
   })
 
   it('refuses data of a later schema and leaves it as it is', async () => {
     await (await open()).close()
-    const file = join(folder, 'node.sqlite')
-    const database = new DatabaseSync(file)
-    database.exec(`update meta set value = '999' where key = 'schema_version'`)
-    database.close()
+    const [before] = await directly(`select value from meta where key = 'schema_version'`)
+    await directly(`update meta set value = '999' where key = 'schema_version'`)
     await expect(open()).rejects.toMatchObject({ code: 'newer_schema' })
-    const after = new DatabaseSync(file)
-    const row = after.prepare(`select value from meta where key = 'schema_version'`).get()
-    after.close()
-    expect(row).toEqual({ value: '999' })
+    expect(await directly(`select value from meta where key = 'schema_version'`)).toEqual([
+      { value: '999' },
+    ])
+    await directly(
+      `update meta set value = '${String(before?.['value'])}' where key = 'schema_version'`,
+    )
   })
 
   it('refuses the data of a node with another name', async () => {
@@ -70,7 +92,8 @@ describe('the storage', () => {
     const storage = await openStorage({
       folder,
       serverName: 'node.test',
-      onNews: (members) => told.push([...members].sort()),
+      database,
+      onNews: (members) => told.push([...(members ?? [])].sort()),
     })
     const say = (member: string) => (tx: Parameters<Parameters<Storage['write']>[0]>[0]) =>
       tx.streams.append('account', 'x', null, [{ member }], 0)

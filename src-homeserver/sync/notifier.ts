@@ -1,9 +1,10 @@
 /**
- * Wakes waiting syncs. Inside one process a map; several processes on one database will put their
- * database's notifications behind the same interface.
+ * Wakes waiting syncs of this process. What other processes of the node write is heard of by the storage, which
+ * wakes them here as well.
  */
 export interface Notifier {
-  wake(members: ReadonlySet<string>): void
+  /** Null: everyone. */
+  wake(members: ReadonlySet<string> | null): void
   /** Calls back whenever there may be news; returns the function that takes the listener back. */
   subscribe(member: string, listener: () => void): () => void
 }
@@ -12,7 +13,8 @@ export function createLocalNotifier(): Notifier {
   const listeners = new Map<string, Set<() => void>>()
   return {
     wake(members) {
-      for (const member of members) for (const call of listeners.get(member) ?? []) call()
+      for (const member of members ?? [...listeners.keys()])
+        for (const call of listeners.get(member) ?? []) call()
     },
     subscribe(member, listener) {
       const own = listeners.get(member) ?? new Set()

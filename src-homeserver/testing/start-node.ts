@@ -8,6 +8,7 @@ import { realWorld } from '../context.ts'
 import type { World } from '../context.ts'
 import { startRunning } from '../node.ts'
 import type { RunningNode } from '../node.ts'
+import { databaseOf, giveDatabaseBack, takeDatabase } from './database.ts'
 
 export interface TestNode extends RunningNode {
   readonly dataDir: string
@@ -22,8 +23,11 @@ export interface StartOptions extends Partial<NodeConfig> {
 export async function startNode(options: StartOptions = {}): Promise<TestNode> {
   const { world, ...given } = options
   const dataDir = given.dataDir ?? mkdtempSync(join(tmpdir(), 'eccp-node-'))
+  const own = given.database === undefined && given.dataDir === undefined
+  const database = own ? await takeDatabase() : (given.database ?? (await databaseOf(dataDir)))
   const config: NodeConfig = {
     ...defaults,
+    database,
     serverName: 'node.test',
     rateLimits: null,
     passwordCost: { memoryCost: 64, timeCost: 1 },
@@ -39,6 +43,7 @@ export async function startNode(options: StartOptions = {}): Promise<TestNode> {
     serverName: config.serverName,
     async stop() {
       await node.stop()
+      if (own) giveDatabaseBack(database)
       if (given.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
     },
   }

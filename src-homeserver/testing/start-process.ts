@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
+import { databaseOf } from './database.ts'
 
 export interface NodeProcess {
   readonly url: string
@@ -18,25 +19,31 @@ export interface ProcessOptions {
   readonly name?: string
   /** A settings file that says name, data and listeners. */
   readonly config?: string
+  /** Of a PostgreSQL database; without it, what the run is about. */
+  readonly database?: string
 }
 
 export async function startProcess(
   dataDir: string,
-  { more = [], name: serverName = 'node.test', config }: ProcessOptions = {},
+  { more = [], name: serverName = 'node.test', config, database }: ProcessOptions = {},
 ): Promise<NodeProcess> {
   const main = join(import.meta.dirname, '..', 'main.ts')
   const args =
     config === undefined
       ? [main, 'serve', '--server-name', serverName, '--data', dataDir]
       : [main, 'serve', '--config', config]
+  const url = database ?? (await databaseOf(dataDir))
   const child = spawn(
     process.execPath,
     [...args, '--listen', '127.0.0.1:0', '--rate-limits', 'off', '--log', 'debug', ...more],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: url === null ? process.env : { ...process.env, ECCP_DATABASE: url },
+    },
   )
   let output = ''
   child.stderr.on('data', (data: Buffer) => (output += data.toString()))
-  const url = await new Promise<string>((resolve, reject) => {
+  const listening = await new Promise<string>((resolve, reject) => {
     child.stdout.on('data', (data: Buffer) => {
       output += data.toString()
       const found = /listening on (\S+)/.exec(output)?.[1]
@@ -45,7 +52,7 @@ export async function startProcess(
     child.once('exit', () => reject(new Error(`the node ended: ${output}`)))
   })
   return {
-    url,
+    url: listening,
     federationUrl: /other nodes on (\S+)/.exec(output)?.[1] ?? null,
     serverName,
     output: () => output,

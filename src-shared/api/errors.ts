@@ -47,6 +47,8 @@ export const errcodes = [
   'E_BAD_SIGNATURE',
   /** `since` is not of this node, from its future, or older than what it keeps: sync without it. */
   'E_SYNC_RESET',
+  /** The node can't reach its data now. What was asked may or may not have been done: ask again, in the same words. */
+  'E_STORAGE_UNAVAILABLE',
 ] as const
 export type Errcode = (typeof errcodes)[number]
 
@@ -95,4 +97,5 @@ export const statusOf: Record<Errcode, number> = {
   E_PEER_UNREACHABLE: 504,
   E_BAD_SIGNATURE: 401,
   E_SYNC_RESET: 409,
+  E_STORAGE_UNAVAILABLE: 503,
 }

@@ -1,4 +1,5 @@
 import {
+  cpSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -131,6 +132,25 @@ describe('locked', () => {
     expect(await bench.codeOf('app.unlock', { passphrase })).toBe(null)
     expect(stage()).toBe('ready')
     expect(await bench.codeOf('app.unlock', { passphrase })).toBe('not_allowed')
+  })
+
+  it('has a way out for who forgot the passphrase, and keeps everything for who remembers it', async () => {
+    await bench.restart()
+    expect(await bench.codeOf('app.startOver', {})).toBe(null)
+    expect(stage()).toBe('needs_passphrase')
+    await bench.core.stop()
+    const [stamp] = readdirSync(join(bench.folder, 'set-aside'))
+    const kept = join(bench.folder, 'set-aside', stamp ?? '')
+    for (const name of readdirSync(kept)) {
+      rmSync(join(bench.folder, name), { recursive: true, force: true })
+      cpSync(join(kept, name), join(bench.folder, name), { recursive: true })
+    }
+    await bench.restart()
+    expect(stage()).toBe('locked')
+    expect(await bench.codeOf('app.unlock', { passphrase })).toBe(null)
+    expect(stage()).toBe('ready')
+    expect(bench.core.state.accounts).toHaveLength(1)
+    expect(await bench.codeOf('app.startOver', {})).toBe('not_allowed')
   })
 
   it('answers nothing about accounts, and stops their engines', async () => {

@@ -430,7 +430,8 @@ export class AppCore {
 
   /** Puts aside what no try can open; deletes nothing. A key that opened is kept. */
   async #startOver(): Promise<void> {
-    if (this.state.problem?.canStartOver !== true) throw new AppError('not_allowed')
+    const forgotten = this.#stage === 'locked' && this.#accounts === null
+    if (!forgotten && this.state.problem?.canStartOver !== true) throw new AppError('not_allowed')
     const { keyRing, clock } = this.#o
     const stamp = new Date(clock.now()).toISOString().replace(/[:.]/g, '-')
     const aside = join(this.#path('set-aside'), stamp)

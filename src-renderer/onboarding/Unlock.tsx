@@ -5,6 +5,7 @@ import { useCore } from '../store/react.ts'
 import { errorText } from '../text/errors.ts'
 import { t } from '../text/t.ts'
 import { Frame } from './Frame.tsx'
+import { StartOver } from './StartOver.tsx'
 
 /** The passphrase form, here and wherever a vault can be opened with it. */
 export function UnlockForm({ label }: { label: string }) {
@@ -47,10 +48,18 @@ export function UnlockForm({ label }: { label: string }) {
   )
 }
 
+/** Nobody but the passphrase opens what it seals; who has forgotten it can begin anew beside it. */
 export function Unlock() {
+  const [failed, setFailed] = useState<string | null>(null)
   return (
     <Frame title={t('unlock.title')} lead={t('unlock.lead')}>
       <UnlockForm label={t('unlock.field')} />
+      {failed ? (
+        <p className="frame__error" role="alert">
+          {failed}
+        </p>
+      ) : null}
+      <StartOver ask={t('unlock.forgotten')} onFailed={setFailed} />
     </Frame>
   )
 }

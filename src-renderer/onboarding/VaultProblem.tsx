@@ -5,44 +5,8 @@ import { useApp, useCore } from '../store/react.ts'
 import { errorText } from '../text/errors.ts'
 import { t } from '../text/t.ts'
 import { Frame } from './Frame.tsx'
+import { StartOver } from './StartOver.tsx'
 import { UnlockForm } from './Unlock.tsx'
-
-/** The last way out, asked twice: what nothing opens is put aside, and the app begins as if it were new. */
-function StartOver(props: { onFailed: (text: string | null) => void }) {
-  const core = useCore()
-  const [asking, setAsking] = useState(false)
-  const [busy, setBusy] = useState(false)
-
-  async function startOver(): Promise<void> {
-    setBusy(true)
-    props.onFailed(null)
-    const result = await core.call('app.startOver', {})
-    setBusy(false)
-    if (result.ok) await core.session.load()
-    else props.onFailed(errorText(result.error))
-  }
-
-  if (!asking)
-    return (
-      <Button look="danger-quiet" wide onClick={() => setAsking(true)}>
-        {t('problem.startOver')}
-      </Button>
-    )
-  return (
-    <div className="frame__ask" role="group" aria-label={t('problem.startOver.title')}>
-      <strong>{t('problem.startOver.title')}</strong>
-      <p>{t('problem.startOver.detail')}</p>
-      <div className="row row--end">
-        <Button autoFocus onClick={() => setAsking(false)}>
-          {t('common.cancel')}
-        </Button>
-        <Button look="danger" busy={busy} onClick={() => void startOver()}>
-          {t('problem.startOver.submit')}
-        </Button>
-      </div>
-    </div>
-  )
-}
 
 /** Says why stored messages can't be opened, and what can be done. Never starts over by itself. */
 export function VaultProblem() {
@@ -107,7 +71,9 @@ export function VaultProblem() {
         <p className="small quiet" role="status">
           {looked ? t('problem.same') : null}
         </p>
-        {problem?.canStartOver ? <StartOver onFailed={setFailed} /> : null}
+        {problem?.canStartOver ? (
+          <StartOver ask={t('problem.startOver')} onFailed={setFailed} />
+        ) : null}
       </div>
     </Frame>
   )

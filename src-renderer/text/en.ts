@@ -143,6 +143,7 @@ export const en = {
   'unlock.field': 'Passphrase',
   'unlock.submit': 'Unlock',
   'unlock.working': 'Unlocking…',
+  'unlock.forgotten': 'I have forgotten it',
 
   'problem.title': 'Your messages can’t be opened as usual',
   'problem.kept': 'Nothing was deleted or overwritten.',

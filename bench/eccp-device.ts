@@ -1,6 +1,7 @@
 /**
  * A device of ours as the benchmark drives it: the native crypto adapter, and a store in memory that is
- * written to as the engine does, the state as JSON bytes after every step, the decoded value kept.
+ * written to as the engine does, the state as JSON bytes after every step. The decoded value is kept, as
+ * the engine keeps it, or else read back from the bytes and checked before every step.
  */
 import {
   decryptPairwise,
@@ -10,6 +11,7 @@ import {
   generatePrekeys,
   initiateSession,
   markPublished,
+  parseSessionSet,
   pendingUpload,
   ratchetMessageSchema,
   toBase64Url,
@@ -46,15 +48,25 @@ class Disk {
   write(key: string, value: unknown): void {
     this.#records.set(key, toUtf8(JSON.stringify(value)))
   }
+
+  read(key: string): unknown {
+    const bytes = this.#records.get(key)
+    return bytes === undefined ? undefined : JSON.parse(fromUtf8(bytes))
+  }
 }
+
+/** What a device does with its state between two steps. */
+export type Memory = 'kept' | 'read back'
 
 export class Device {
   readonly local: LocalDevice
   prekeys: PrekeyState
   readonly #sets = new Map<string, SessionSet>()
   readonly #disk = new Disk()
+  readonly #memory: Memory
 
-  constructor() {
+  constructor(memory: Memory = 'kept') {
+    this.#memory = memory
     const ed25519Secret = random(32)
     const x25519Secret = random(32)
     this.local = {
@@ -148,7 +160,7 @@ export class Device {
     const set = this.#set(peer)
     const opened = unwrapKey({ crypto, set, prekeys, local, peer, envelope: sealed.id, wrap })
     if (!opened.ok) throw new Error(opened.code)
-    this.#sets.set(peer.device, opened.set)
+    this.#keep(peer, opened.set)
     if (!crypto.equal(opened.contentKey, sealed.contentKey)) throw new Error('another content key')
   }
 
@@ -157,6 +169,12 @@ export class Device {
   }
 
   #set(peer: PeerDevice): SessionSet {
+    if (this.#memory === 'read back') {
+      const record = this.#disk.read(peer.device) as { readonly set: unknown } | undefined
+      const set = record === undefined ? EMPTY_SESSION_SET : parseSessionSet(record.set)
+      if (set === null) throw new Error('not a session set')
+      return set
+    }
     return this.#sets.get(peer.device) ?? EMPTY_SESSION_SET
   }
 
@@ -173,9 +191,9 @@ function readMessage(arrived: Uint8Array): { session: string; message: RatchetMe
 }
 
 /** Two devices that have heard each other. */
-export function acquainted(): { alice: Device; bob: Device } {
-  const alice = new Device()
-  const bob = new Device()
+export function acquainted(memory?: Memory): { alice: Device; bob: Device } {
+  const alice = new Device(memory)
+  const bob = new Device(memory)
   acquaint(alice, bob)
   return { alice, bob }
 }

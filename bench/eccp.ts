@@ -27,14 +27,15 @@ import type {
 import { timed } from './contest.ts'
 import type { Contestant } from './contest.ts'
 import { acquaint, acquainted, crypto, Device, random } from './eccp-device.ts'
+import type { Memory } from './eccp-device.ts'
 import { mustBeText, TEXT } from './payload.ts'
 
 const NAME = 'ECCP'
 const ROOM = formatRoomId(toBase64Url(random(32)), 'bench.example')
 const ROSTER = toBase64Url(random(32))
 
-export function sessionEncrypt(): Contestant {
-  const { alice, bob } = acquainted()
+export function sessionEncrypt(memory?: Memory): Contestant {
+  const { alice, bob } = acquainted(memory)
   return {
     name: NAME,
     async run(times) {
@@ -48,8 +49,8 @@ export function sessionEncrypt(): Contestant {
   }
 }
 
-export function sessionDecrypt(): Contestant {
-  const { alice, bob } = acquainted()
+export function sessionDecrypt(memory?: Memory): Contestant {
+  const { alice, bob } = acquainted(memory)
   return {
     name: NAME,
     async run(times) {
@@ -134,10 +135,11 @@ class Room {
     const { envelope, envelope_sig, body } = JSON.parse(fromUtf8(arrived)) as Arrived
     const verified = verifyEnvelope(crypto, envelope, envelope_sig, this.#writer.local.ed25519)
     if (!verified.ok) throw new Error(verified.code)
-    const taken = takeContentKey(crypto, this.#receiving, envelope)
+    const { known } = verified
+    const taken = takeContentKey(crypto, this.#receiving, known)
     if (!taken.ok) throw new Error(taken.code)
     const { contentKey } = taken
-    const opened = openEnvelope({ crypto, header: envelope, body: fromBase64Url(body), contentKey })
+    const opened = openEnvelope({ crypto, header: known, body: fromBase64Url(body), contentKey })
     if (!opened.ok) throw new Error(opened.code)
     this.#receiving = taken.chains
     this.#reader.write('chains', taken.chains)

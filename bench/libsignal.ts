@@ -1,9 +1,11 @@
 /**
- * libsignal-client's contestants. Its stores are asynchronous by interface; these keep everything in
- * memory and serialize what they are given, as ours do.
+ * libsignal-client's contestants. Its stores are asynchronous by interface; these serialize what they are given
+ * and keep the record itself, as ours do and as Signal's desktop client does, or else read it back from the
+ * bytes each time.
  */
 import { timed } from './contest.ts'
 import type { Contestant } from './contest.ts'
+import type { Memory } from './eccp-device.ts'
 import { mustBePayload, PAYLOAD } from './payload.ts'
 
 type Bytes = Uint8Array<ArrayBuffer>
@@ -80,8 +82,8 @@ export class LibsignalContestants {
     this.#name = `libsignal-client ${version}`
   }
 
-  async sessionEncrypt(): Promise<Contestant> {
-    const { alice, bob } = await this.#acquainted()
+  async sessionEncrypt(memory?: Memory): Promise<Contestant> {
+    const { alice, bob } = await this.#acquainted(memory)
     return {
       name: this.#name,
       async run(times) {
@@ -95,8 +97,8 @@ export class LibsignalContestants {
     }
   }
 
-  async sessionDecrypt(): Promise<Contestant> {
-    const { alice, bob } = await this.#acquainted()
+  async sessionDecrypt(memory?: Memory): Promise<Contestant> {
+    const { alice, bob } = await this.#acquainted(memory)
     return {
       name: this.#name,
       async run(times) {
@@ -196,9 +198,9 @@ export class LibsignalContestants {
     }
   }
 
-  async #acquainted(): Promise<{ alice: Device; bob: Device }> {
-    const alice = new Device(this.#lib, 'alice')
-    const bob = new Device(this.#lib, 'bob')
+  async #acquainted(memory?: Memory): Promise<{ alice: Device; bob: Device }> {
+    const alice = new Device(this.#lib, 'alice', memory)
+    const bob = new Device(this.#lib, 'bob', memory)
     await acquaint(alice, bob)
     return { alice, bob }
   }
@@ -225,11 +227,11 @@ class Device {
   readonly #identities: Identities
   readonly #prekeys: Prekeys
 
-  constructor(lib: Libsignal, name: string) {
+  constructor(lib: Libsignal, name: string, memory: Memory = 'kept') {
     this.#lib = lib
     this.address = lib.ProtocolAddress.new(name, 1)
     this.#identity = lib.IdentityKeyPair.generate()
-    this.#sessions = new Records(lib.SessionRecord)
+    this.#sessions = new Records(lib.SessionRecord, memory)
     this.#identities = new Identities(this.#identity)
     this.#prekeys = new Prekeys(lib)
   }
@@ -301,21 +303,27 @@ class Device {
   }
 }
 
-/** Session and sender key records, serialized. */
+/** Session and sender key records. */
 class Records {
   readonly #kind: Kind<Record>
+  readonly #memory: Memory
   readonly #records = new Map<string, Bytes>()
+  readonly #kept = new Map<string, Record>()
 
-  constructor(kind: Kind<Record>) {
+  constructor(kind: Kind<Record>, memory: Memory = 'kept') {
     this.#kind = kind
+    this.#memory = memory
   }
 
   saveSession(address: Address, record: Record): Promise<void> {
     this.#records.set(address.toString(), record.serialize())
+    if (this.#memory === 'kept') this.#kept.set(address.toString(), record)
     return Promise.resolve()
   }
 
   getSession(address: Address): Promise<Record | null> {
+    const kept = this.#kept.get(address.toString())
+    if (kept !== undefined) return Promise.resolve(kept)
     const bytes = this.#records.get(address.toString())
     return Promise.resolve(bytes === undefined ? null : this.#kind.deserialize(bytes))
   }
@@ -330,6 +338,7 @@ class Records {
 
   delete(address: Address): void {
     this.#records.delete(address.toString())
+    this.#kept.delete(address.toString())
   }
 }
 

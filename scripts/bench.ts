@@ -2,7 +2,7 @@
  * `npm run bench`: measures the protocol against its peers and prints the table. The peers have a
  * package of their own in bench/; neither start nor test ever installs them.
  *
- * usage: npm run bench [-- --rounds N]
+ * usage: npm run bench [-- --rounds N] [--only WORK]
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -31,16 +31,24 @@ async function peersAreThere(): Promise<boolean> {
   return result.code === 0
 }
 
-const { values } = parseArgs({ options: { rounds: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { rounds: { type: 'string' }, only: { type: 'string' } },
+})
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
 if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
-  console.error('usage: npm run bench [-- --rounds N]')
+  console.error('usage: npm run bench [-- --rounds N] [--only WORK]')
   process.exit(2)
 }
 if (!(await peersAreThere())) {
   console.error('The peers could not be installed: is the npm registry reachable?')
   process.exit(1)
 }
-await runBench((text) => {
-  console.log(text)
-}, rounds)
+await runBench(
+  (text) => {
+    console.log(text)
+  },
+  {
+    ...(rounds !== undefined && { rounds }),
+    ...(values.only !== undefined && { only: values.only }),
+  },
+)

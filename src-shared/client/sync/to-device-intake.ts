@@ -68,6 +68,8 @@ export class ToDeviceIntake {
         break
       // Rooms large enough for sender chains are not sent to yet.
       case 'chain':
+      // The app has no recovery yet, and so nobody to interrupt with a notice.
+      case 'recovery_notice':
       case 'empty':
       case 'unknown':
         break

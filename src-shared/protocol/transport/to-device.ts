@@ -21,6 +21,7 @@ import {
 } from '../encoding/index.ts'
 import type { JsonObject } from '../encoding/index.ts'
 import { CONTENT_KEY_BYTES } from '../envelope/index.ts'
+import { recoveryNoticeSchema } from '../manifest/index.ts'
 import type { HandshakeHeader } from '../handshake/index.ts'
 import type { LocalDevice, PeerDevice, PrekeyState, Random } from '../prekeys/index.ts'
 import {
@@ -74,6 +75,7 @@ export const toDeviceContentSchema = z.discriminatedUnion('kind', [
   sessionResetSchema,
   emptySchema,
   deviceNameSchema,
+  recoveryNoticeSchema,
 ])
 export type KnownToDeviceContent = z.infer<typeof toDeviceContentSchema>
 

@@ -40,6 +40,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'postgresql',
+          // Every statement goes to another process and back.
+          testTimeout: 180_000,
           include: 'bin' in findPostgres() ? [...ON_BOTH, POSTGRESQL_ALONE] : [NO_POSTGRESQL],
           exclude: [...configDefaults.exclude, ...('bin' in findPostgres() ? [NO_POSTGRESQL] : [])],
           env: { [CHOICE_VARIABLE]: 'postgresql' },

@@ -17,7 +17,8 @@ export function answerError(context: Context, error: unknown, reply: FastifyRepl
   return sendJson(reply.code(known.statusCode), known.body())
 }
 
-function asApiError(error: unknown): ApiError {
+/** What a failure is to whoever has asked. */
+export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof StorageError && error.code === 'unavailable')
     return new ApiError('E_STORAGE_UNAVAILABLE', { retry_after_ms: RETRY_AFTER_MS })

@@ -59,6 +59,11 @@ const look = (
     body: { ...through, timeout, ...(since === undefined ? {} : { since }) },
   })
 
+async function someoneWaits(): Promise<boolean> {
+  const waiting = await node.context.metrics.registry.getSingleMetric('eccp_sync_waiting')?.get()
+  return waiting?.values.some(({ value }) => value > 0) === true
+}
+
 /** Looks until nothing more comes: all of what came, and where it ends. */
 async function lookOn(device: TestDevice, through: Look, since?: string) {
   const pages: SyncResponse[] = []
@@ -368,7 +373,7 @@ describe('positions', () => {
     await rooms(1)
     const { next } = await lookOn(bob, top(1))
     const first = bob.call('syncWindows', { body: { ...top(1), since: next, timeout: 30_000 } })
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    while (!(await someoneWaits())) await new Promise((resolve) => setTimeout(resolve, 10))
     const second = bob.call('syncWindows', { body: { ...top(1), since: next, timeout: 30_000 } })
     // Overtaken, it does not wait on.
     expect((await first).body.rooms).toEqual({})

@@ -7,6 +7,7 @@ import type { Look, StreamAsk, StreamNews } from '../../src-shared/api/index.ts'
 import { passBoundary } from '../../src-platform/boundary.ts'
 import { EncodingError, parseJson } from '../../src-shared/protocol/index.ts'
 import type { Context } from '../context.ts'
+import { asApiError } from '../http/answers.ts'
 import { ApiError } from '../http/api-error.ts'
 import type { Caller } from '../http/call.ts'
 import { failure } from '../log.ts'
@@ -65,8 +66,8 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
       close(streamClose.badFrame)
       return
     }
-    const known = error instanceof ApiError ? error : new ApiError('M_UNKNOWN')
-    if (known !== error) context.log.error(failure(error), 'stream failed')
+    const known = asApiError(error)
+    if (known.errcode === 'M_UNKNOWN') context.log.error(failure(error), 'stream failed')
     const { errcode, error: text } = known.body()
     const frame: StreamNews = { type: 'error', errcode, error: text }
     const code = turn?.over === true ? streamClose.replaced : closeCode(errcode)

@@ -1,6 +1,6 @@
 /**
  * Where a contestant of ours spends its time: V8's sampling profiler over rounds that are not counted,
- * reduced to the functions that take most of it themselves. Preparing the work is sampled with it.
+ * reduced to the functions that take most of it themselves or in what the runtime does for them. Preparing the work is sampled with it.
  */
 import { Session } from 'node:inspector/promises'
 import type { Profiler } from 'node:inspector'
@@ -14,8 +14,9 @@ const SAMPLE_MICROSECONDS = 200
 const MEASURING: ReadonlySet<string> = new Set([
   '(program)',
   '(idle)',
-  'cpuUsage',
-  'post, node:inspector',
+  'post',
+  'timed, contest.ts',
+  'hotSpots, profile.ts',
 ])
 
 export async function hotSpots({ ours, times }: Contest): Promise<readonly string[]> {
@@ -36,7 +37,7 @@ export async function hotSpots({ ours, times }: Contest): Promise<readonly strin
 }
 
 function largest({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): readonly string[] {
-  const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]))
+  const names = ownNames(nodes)
   const spent = new Map<string, number>()
   let total = 0
   for (const [at, sample] of samples.entries()) {
@@ -52,8 +53,23 @@ function largest({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): re
     .map(([name, time]) => `${((100 * time) / total).toFixed(0)} % \`${name}\``)
 }
 
-function nameOf({ functionName, url }: Profiler.Profile['nodes'][number]['callFrame']): string {
-  const file = url.split('/').at(-1) ?? ''
-  const name = functionName === '' ? 'anonymous' : functionName
-  return file === '' ? name : `${name}, ${file}`
+/** The runtime's own functions count as those of ours that called them, by the ids of the nodes. */
+function ownNames(nodes: Profiler.Profile['nodes']): ReadonlyMap<number, string> {
+  const names = new Map<number, string>()
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const children = new Set(nodes.flatMap((node) => node.children ?? []))
+  const pending = nodes.filter(({ id }) => !children.has(id)).map(({ id }) => ({ id, caller: '' }))
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const node = byId.get(next.id)
+    if (node === undefined) continue
+    const { functionName, url } = node.callFrame
+    const own = url.startsWith('file:')
+    const said = functionName === '' ? 'anonymous' : functionName
+    const named = own ? `${said}, ${url.split('/').at(-1) ?? ''}` : said
+    const name = own || next.caller === '' || said.startsWith('(') ? named : next.caller
+    names.set(node.id, name)
+    const caller = own ? named : next.caller
+    for (const id of node.children ?? []) pending.push({ id, caller })
+  }
+  return names
 }

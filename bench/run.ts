@@ -153,7 +153,9 @@ export async function runBench(
     hot.push(`| ${contest.work} | ${(await hotSpots(contest)).join('; ')} |`)
   }
   print('')
-  print('Where ECCP spends its time, by the functions that take most of it themselves:')
+  print(
+    'Where ECCP spends its time, by the functions that take most of it, what the runtime does for them included and preparing the work as well:',
+  )
   print('')
   print(row(['Work', 'Hot spots, share of the processor time']))
   print(row(['---', '---']))

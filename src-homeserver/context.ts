@@ -14,6 +14,8 @@ import { createRemoteAccounts } from './federation/remote-accounts.ts'
 import type { RemoteAccounts } from './federation/remote-accounts.ts'
 import { createServerKeyBook } from './federation/server-keys.ts'
 import type { ServerKeyBook } from './federation/server-keys.ts'
+import { allGuards } from './guards.ts'
+import type { Guards } from './guards.ts'
 import { createLog, failure } from './log.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -60,6 +62,7 @@ export interface Context {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
+  readonly guards: Guards
   /** Aborted when the node stops: nobody waits any longer. */
   readonly stopping: AbortSignal
 }
@@ -68,11 +71,13 @@ export interface Context {
 export interface World {
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
+  readonly guards: Guards
 }
 
 export const realWorld: World = {
   now: () => Date.now(),
   random: (length) => getRandomValues(new Uint8Array(length)),
+  guards: allGuards,
 }
 
 export async function createContext(
@@ -116,7 +121,7 @@ export async function createContext(
     }
   }
   const { federation, serverName } = config
-  const exchange = createExchange(stopping)
+  const exchange = createExchange(stopping, world.guards)
   const directory = createDirectory(federation, exchange, world.now)
   const shared = { crypto, storage, log, metrics, stopping, ...world }
   const peers = createPeerCalls({

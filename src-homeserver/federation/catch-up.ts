@@ -3,7 +3,7 @@
  * stored before the next is asked for. So a node that is cut off in the middle goes on where it was, and a
  * long history needs no more memory than one page.
  */
-import { decodePdu, isJsonObject } from '../../src-shared/protocol/index.ts'
+import { isJsonObject } from '../../src-shared/protocol/index.ts'
 import type { Json, JsonObject, RoomEvent } from '../../src-shared/protocol/index.ts'
 import { MAX_EVENTS } from '../../src-shared/api/index.ts'
 import type { Context } from '../context.ts'
@@ -111,7 +111,7 @@ async function ask(
     })
     if (!answer.ok) return answer.status === 429 ? 'unreachable' : 'not_given'
     const events = eventsOf(answer.raw).flatMap((json) => {
-      const decoded = decodePdu(context.crypto, json)
+      const decoded = context.guards.decode(context.crypto, json)
       return decoded.ok && decoded.event.roomId === room ? [decoded.event] : []
     })
     return { events, more: answer.value.more, next: answer.value.next }

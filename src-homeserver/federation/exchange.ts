@@ -8,6 +8,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import type { LookupFunction } from 'node:net'
+import type { Guards } from '../guards.ts'
 import { isInnerAddress } from './inner-address.ts'
 
 export interface Endpoint {
@@ -59,12 +60,12 @@ const IDLE_MS = 30_000
 const CERTIFICATE =
   /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE)/
 
-export function createExchange(stopping: AbortSignal): Exchange {
+export function createExchange(stopping: AbortSignal, guards: Guards): Exchange {
   const options = { keepAlive: true, maxSockets: SOCKETS_PER_SERVER, timeout: IDLE_MS }
   const plain = new HttpAgent(options)
   const secure = new HttpsAgent(options)
   return {
-    send: (to, request) => exchange(to, request, { plain, secure, stopping }),
+    send: (to, request) => exchange(to, request, { plain, secure, stopping, guards }),
     close() {
       plain.destroy()
       secure.destroy()
@@ -76,16 +77,19 @@ interface Means {
   readonly plain: HttpAgent
   readonly secure: HttpsAgent
   readonly stopping: AbortSignal
+  readonly guards: Guards
 }
 
 async function exchange(
   to: Endpoint,
   { method, path, headers, body, maxAnswer, timeoutMs }: Outgoing,
-  { plain, secure, stopping }: Means,
+  { plain, secure, stopping, guards }: Means,
 ): Promise<Incoming> {
   if (!to.trustedAddress && isIP(to.host) !== 0 && isInnerAddress(to.host))
     throw new ExchangeError('inner_address')
-  const limit = AbortSignal.timeout(timeoutMs)
+  const limit = guards.holds('answer_deadline', false)
+    ? new AbortController().signal
+    : AbortSignal.timeout(timeoutMs)
   const common: RequestOptions = {
     host: to.host,
     port: to.port,
@@ -111,7 +115,10 @@ async function exchange(
       request.once('error', reject)
       request.end(body)
     })
-    return { status: answer.statusCode ?? 0, body: await readLimited(answer, maxAnswer) }
+    return {
+      status: answer.statusCode ?? 0,
+      body: await readLimited(answer, guards.holds('answer_size', false) ? Infinity : maxAnswer),
+    }
   } catch (error) {
     if (error instanceof ExchangeError) throw error
     throw new ExchangeError(limit.aborted ? 'timeout' : codeOf(error))

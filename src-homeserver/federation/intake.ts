@@ -20,18 +20,20 @@ export async function takeEvent(
   pdu: Json,
   wraps: readonly Json[],
 ): Promise<Verdict> {
-  const decoded = decodePdu(context.crypto, pdu)
+  const decoded = context.guards.decode(context.crypto, pdu)
   if (!decoded.ok) return refused(decoded.code)
   const { event } = decoded
   // Who ordered an event has its wraps; from anyone else they would be put in another's name.
-  const own = event.pdu.event.origin === from ? readWraps(wraps) : []
+  const own = context.guards.holds('wrap_origin', event.pdu.event.origin === from)
+    ? readWraps(wraps)
+    : []
   const { known, resident, missing } = await context.storage.read(async (tx) => ({
     known: (await tx.events.known([event.id])).size > 0,
     resident: (await tx.rooms.localMembers(event.roomId, ['join'])).length > 0,
     missing: await missingOf(tx, event),
   }))
-  if (!known && !resident) return refused('unknown_room')
-  if (!known && missing.length > 0) {
+  if (!known && !context.guards.holds('unknown_room', resident)) return refused('unknown_room')
+  if (!known && !context.guards.holds('missing_events', missing.length === 0)) {
     const reached = await catchUp(context, event.roomId, from, missing)
     if (reached !== 'done') return reached === 'unreachable' ? later(reached) : refused(reached)
   }

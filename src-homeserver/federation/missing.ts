@@ -6,6 +6,7 @@ import { joinRuleOf } from '../../src-shared/protocol/index.ts'
 import type { Pdu } from '../../src-shared/protocol/index.ts'
 import type { ServerBody } from '../../src-shared/api/index.ts'
 import type { Context } from '../context.ts'
+import type { Guards } from '../guards.ts'
 import { toPdu } from '../rooms/stored-event.ts'
 import type { EventRow, Span, Tx } from '../storage/index.ts'
 import { membershipChanges, spansOf } from '../sync/visible-spans.ts'
@@ -72,9 +73,12 @@ function give(
 }
 
 /** What everyone in the room needs, what the asker wrote itself, and what its members may read. */
-function isOpen({ spans }: View, asker: string, row: EventRow): boolean {
+function isOpen({ spans, guards }: View, asker: string, row: EventRow): boolean {
   if (row.state_key !== null || row.type === 'e.redaction' || row.origin === asker) return true
-  return spans.some(({ from, to }) => from <= row.pos && row.pos <= to)
+  return guards.holds(
+    'body_view',
+    spans.some(({ from, to }) => from <= row.pos && row.pos <= to),
+  )
 }
 
 interface View {
@@ -82,6 +86,7 @@ interface View {
   readonly upTo: number
   /** Where messages are shown with their bodies. */
   readonly spans: readonly Span[]
+  readonly guards: Guards
 }
 
 async function viewOf(context: Context, tx: Tx, asker: string, room: string): Promise<View | null> {
@@ -93,7 +98,8 @@ async function viewOf(context: Context, tx: Tx, asker: string, room: string): Pr
   const open = joinRuleOf(current.state) !== 'invite'
   const present = members.some(({ membership }) => membership !== 'leave' && membership !== 'ban')
   const banned = members.length > 0 && members.every(({ membership }) => membership === 'ban')
-  if (members.length === 0 && !open) return null
+  const { guards } = context
+  if (!guards.holds('room_view', members.length > 0 || open)) return null
   const spans: Span[] = []
   for (const { member, membership } of members) {
     const changes = await membershipChanges(tx, room, member)
@@ -103,9 +109,9 @@ async function viewOf(context: Context, tx: Tx, asker: string, room: string): Pr
   }
   if (members.length === 0)
     spans.push(...(await spansOf(tx, room, [{ pos: END - 1, value: 'join' }])))
-  if (present || (open && !banned)) return { upTo: END, spans }
+  if (guards.holds('room_view', present || (open && !banned))) return { upTo: END, spans, guards }
   // Up to how it ended, that included.
-  return { upTo: Math.max(...members.map(({ pos }) => pos)), spans }
+  return { upTo: Math.max(...members.map(({ pos }) => pos)), spans, guards }
 }
 
 /**

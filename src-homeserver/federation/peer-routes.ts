@@ -22,7 +22,8 @@ const transaction: PeerHandler<'transaction'> = async (context, { origin, raw })
   lines.set(context, ofNode)
   const line = ofNode.get(origin) ?? { tail: Promise.resolve(), length: 0 }
   ofNode.set(origin, line)
-  if (line.length >= MAX_IN_LINE) throw new ApiError('M_LIMIT_EXCEEDED', { retry_after_ms: 1000 })
+  if (!context.guards.holds('transactions_in_line', line.length < MAX_IN_LINE))
+    throw new ApiError('M_LIMIT_EXCEEDED', { retry_after_ms: 1000 })
   line.length++
   const work = line.tail.then(async () => {
     const results: ItemOutcome[] = []

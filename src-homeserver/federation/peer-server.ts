@@ -84,7 +84,9 @@ function addRoute<N extends ServerEndpointName>(
   app.route({
     method: endpoint.method,
     url: endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-    bodyLimit: Math.max(1, endpoint.maxBytes),
+    bodyLimit: context.guards.holds('body_size', false)
+      ? Number.MAX_SAFE_INTEGER
+      : Math.max(1, endpoint.maxBytes),
     async handler(request, reply) {
       const bytes = bodyOf(request)
       let origin = ''
@@ -96,7 +98,7 @@ function addRoute<N extends ServerEndpointName>(
         context.outbound.heard(origin)
       }
       // The schemas of exactly this endpoint have made the value.
-      const call = readCall(endpoint, request, bytes, origin) as unknown as PeerCall<N>
+      const call = readCall(context, endpoint, request, bytes, origin) as unknown as PeerCall<N>
       const answer = await handler(context, call)
       if (context.config.checkAnswers) endpoint.response.parse(answer)
       return sendJson(reply, answer)
@@ -110,6 +112,7 @@ function bodyOf(request: FastifyRequest): Uint8Array {
 }
 
 function readCall(
+  context: Context,
   endpoint: ServerEndpoint,
   request: FastifyRequest,
   bytes: Uint8Array,
@@ -121,7 +124,7 @@ function readCall(
   let raw: JsonObject = {}
   let body: unknown
   if (endpoint.maxBytes > 0) {
-    raw = parseObject(bytes)
+    raw = parseObject(context, bytes)
     const checked = endpoint.body.safeParse(raw)
     if (!checked.success) throw new ApiError('M_BAD_JSON')
     body = checked.data
@@ -129,12 +132,14 @@ function readCall(
   return { origin, params: params.data, query: query.data, body, raw }
 }
 
-function parseObject(bytes: Uint8Array): JsonObject {
+function parseObject({ guards }: Context, bytes: Uint8Array): JsonObject {
   try {
     const json = parseJson(bytes, { maxBytes: bytes.length })
     if (isJsonObject(json)) return json
   } catch (error) {
     if (!(error instanceof EncodingError)) throw error
+    if (guards.holds('strict_json', false))
+      return JSON.parse(new TextDecoder().decode(bytes)) as JsonObject
     throw new ApiError('M_NOT_JSON')
   }
   throw new ApiError('M_BAD_JSON')

@@ -18,6 +18,7 @@ import type {
   SignedEntry,
 } from '../../src-shared/protocol/index.ts'
 import type { ServerAnswer } from '../../src-shared/api/index.ts'
+import type { Guards } from '../guards.ts'
 import { failure } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
@@ -49,6 +50,7 @@ export interface RemoteAccountParts {
   readonly peers: PeerCalls
   readonly log: Log
   readonly metrics: Metrics
+  readonly guards: Guards
   readonly now: () => number
   readonly stopping: AbortSignal
 }
@@ -116,7 +118,8 @@ async function fetchAccount(context: RemoteAccountParts, userId: string): Promis
     }
     if (next === null) return alarm(context, server, 'bad_manifest')
     if (known !== null && next.fingerprint === known.fingerprint) {
-      if (next.steps[known.height]?.hash !== known.head)
+      const goesOn = next.steps[known.height]?.hash === known.head
+      if (!context.guards.holds('manifest_rollback', goesOn))
         return alarm(
           context,
           server,

@@ -31,31 +31,35 @@ export function createRequestGuard(context: Context): RequestGuard {
 
   async function remember(name: string, now: number): Promise<void> {
     const outcome = await context.storage.takeName(name, now + 2 * SERVER_SKEW_MS, now)
-    if (outcome === 'again') throw new ApiError('E_BAD_SIGNATURE', { rule: 'replayed' })
+    if (!context.guards.holds('request_replay', outcome !== 'again'))
+      throw new ApiError('E_BAD_SIGNATURE', { rule: 'replayed' })
     if (outcome === 'full') throw new ApiError('M_LIMIT_EXCEEDED')
   }
 
   return {
     async check({ method, path, authorization, body }) {
-      const { config, crypto } = context
+      const { config, crypto, guards } = context
       if (authorization === undefined || authorization === '') throw new ApiError('M_MISSING_TOKEN')
       const said = parseServerAuthorization(authorization)
       if (said === null) throw new ApiError('E_BAD_SIGNATURE', { rule: 'malformed' })
       const { origin, destination, keyId, ts, nonce, sig } = said
-      if (destination !== config.serverName || origin === config.serverName)
+      const between = destination === config.serverName && origin !== config.serverName
+      if (!guards.holds('request_ends', between))
         throw new ApiError('E_BAD_SIGNATURE', { rule: 'wrong_ends' })
       if (!isAdmitted(config.federation, origin)) throw new ApiError('M_FORBIDDEN')
       const now = context.now()
-      if (Math.abs(now - ts) > SERVER_SKEW_MS || ts < startedAt - SERVER_SKEW_MS / 10)
+      const ofNow = Math.abs(now - ts) <= SERVER_SKEW_MS && ts >= startedAt - SERVER_SKEW_MS / 10
+      if (!guards.holds('request_time', ofNow))
         throw new ApiError('E_CLOCK_SKEW', { server_time: now })
       const known = await context.serverKeys.find(origin, keyId).catch((error: unknown) => {
         if (error instanceof PeerError) return null
         throw error
       })
-      if (known === null || !known.current)
+      if (known === null || !guards.holds('request_key', known.current))
         throw new ApiError('E_BAD_SIGNATURE', { rule: 'unknown_key' })
       const request = { method, path, origin, destination, body, ts, nonce }
-      if (!verifyServerRequest(crypto, known.key, request, sig))
+      const signed = verifyServerRequest(crypto, known.key, request, sig)
+      if (!guards.holds('request_signature', signed))
         throw new ApiError('E_BAD_SIGNATURE', { rule: 'bad_signature' })
       // After the signature: nobody else can use up a server's nonces.
       await remember(`${origin} ${nonce}`, now)

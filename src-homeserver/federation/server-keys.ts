@@ -7,6 +7,7 @@ import { fromBase64Url } from '../../src-shared/protocol/index.ts'
 import type { Crypto } from '../../src-shared/protocol/index.ts'
 import { verifyServerKeys } from '../../src-shared/api/index.ts'
 import type { ServerKeys } from '../../src-shared/api/index.ts'
+import type { Guards } from '../guards.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { NodeKeys } from '../signing-key.ts'
@@ -44,6 +45,7 @@ export interface ServerKeyParts {
   readonly calls: PeerCalls
   readonly log: Log
   readonly metrics: Metrics
+  readonly guards: Guards
   readonly now: () => number
 }
 
@@ -53,7 +55,7 @@ interface Attempt {
 }
 
 export function createServerKeyBook(parts: ServerKeyParts): ServerKeyBook {
-  const { serverName, crypto, keys, storage, calls, log, metrics, now } = parts
+  const { serverName, crypto, keys, storage, calls, log, metrics, guards, now } = parts
   const attempts = new Map<string, Attempt>()
   const running = new Map<string, Promise<void>>()
 
@@ -82,7 +84,8 @@ export function createServerKeyBook(parts: ServerKeyParts): ServerKeyBook {
   }
 
   async function keep(server: string, document: ServerKeys): Promise<void> {
-    if (!verifyServerKeys(crypto, document, server)) throw new PeerError('bad_answer')
+    if (!guards.holds('key_document', verifyServerKeys(crypto, document, server)))
+      throw new PeerError('bad_answer')
     const alarm = await storage.write(async (tx) => {
       const before = await tx.federation.keys(server)
       const named = new Map(document.keys.map((key) => [key.key_id, key]))
@@ -90,7 +93,7 @@ export function createServerKeyBook(parts: ServerKeyParts): ServerKeyBook {
         const now_ = named.get(key_id)
         return now_ !== undefined && now_.ed25519 !== ed25519
       })
-      if (changed) return 'key_changed'
+      if (!guards.holds('key_change', !changed)) return 'key_changed'
       const seen_at = now()
       for (const key of document.keys) await tx.federation.putKey({ server, ...key, seen_at })
       // An honest rotation keeps the old key in the document; a server that lost its keys has none.

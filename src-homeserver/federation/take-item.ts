@@ -1,7 +1,6 @@
 /** One item of another server's transaction, by its kind; each is judged alone. */
 import {
   checkAgainstAuthEvents,
-  decodePdu,
   deviceKeyOf,
   fromBase64Url,
   homeServerOf,
@@ -51,7 +50,8 @@ export async function takeItem(context: Context, from: string, raw: JsonObject):
 
 async function takeRoomEvent(context: Context, from: string, raw: JsonObject): Promise<Verdict> {
   const verdict = await takeEvent(context, from, raw['pdu'] ?? null, list(raw['wraps']))
-  const decoded = verdict.outcome === 'taken' ? decodePdu(context.crypto, raw['pdu'] ?? null) : null
+  const decoded =
+    verdict.outcome === 'taken' ? context.guards.decode(context.crypto, raw['pdu'] ?? null) : null
   const roster = decoded?.ok === true ? readContent(decoded.event, STATE_TYPES.roster) : null
   if (roster !== null && parseUserId(roster.user_id)?.server === from)
     context.remote.meet(roster.user_id)
@@ -63,8 +63,8 @@ async function takeRoomEvent(context: Context, from: string, raw: JsonObject): P
  * which says no more than that someone with the power for it has said so.
  */
 async function takeInvite(context: Context, from: string, raw: JsonObject): Promise<Verdict> {
-  const { crypto, config } = context
-  const decoded = decodePdu(crypto, raw['pdu'] ?? null)
+  const { crypto, config, guards } = context
+  const decoded = guards.decode(crypto, raw['pdu'] ?? null)
   if (!decoded.ok) return refused(decoded.code)
   const { event } = decoded
   const room = event.roomId
@@ -73,12 +73,13 @@ async function takeInvite(context: Context, from: string, raw: JsonObject): Prom
   const named = content === null ? null : parseUserId(content.user_id)
   if (content === null || member === undefined || named?.server !== config.serverName)
     return refused('not_ours')
-  if (event.pdu.event.origin !== from) return refused('wrong_origin')
+  if (!guards.holds('invite_origin', event.pdu.event.origin === from))
+    return refused('wrong_origin')
   const resident = await context.storage.read((tx) => tx.rooms.localMembers(room, ['join']))
   if (resident.length > 0) return takeEvent(context, from, raw['pdu'] ?? null, [])
 
   const state = list(raw['state']).flatMap((json): RoomEvent[] => {
-    const one = decodePdu(crypto, json)
+    const one = guards.decode(crypto, json)
     return one.ok ? [one.event] : []
   })
   const keys = new Map<string, Uint8Array>()
@@ -95,9 +96,11 @@ async function takeInvite(context: Context, from: string, raw: JsonObject): Prom
   const keyOf = (server: string, keyId: string): Uint8Array | undefined =>
     keys.get(`${server} ${keyId}`)
   const { refused: bad } = openState(crypto, room, state, keyOf)
-  const good = state.filter((one) => !bad.some((refusal) => refusal.event.id === one.id))
+  const good = state.filter((one) =>
+    guards.holds('invite_state', !bad.some((refusal) => refusal.event.id === one.id)),
+  )
   const auth = good.filter(({ id }) => event.pdu.event.auth_events.includes(id))
-  const key = keyOf(from, event.pdu.event_sig.key_id)
+  const key = keyOf(event.pdu.event.origin, event.pdu.event_sig.key_id)
   if (key === undefined || !verifyEventSignature(crypto, event.pdu, key))
     return refused('bad_event_signature')
   const checked = checkAgainstAuthEvents(
@@ -105,7 +108,7 @@ async function takeInvite(context: Context, from: string, raw: JsonObject): Prom
     event,
     auth.sort((a, b) => (a.id < b.id ? -1 : 1)),
   )
-  if (!checked.ok) return refused(checked.code)
+  if (!checked.ok && !guards.holds('invite_auth', false)) return refused(checked.code)
 
   return context.storage.write(async (tx) => {
     const account = await tx.accounts.byMember(member)
@@ -152,11 +155,11 @@ async function takeReceipt(
     const current = await context.roomStates.current(tx, room)
     if (current === undefined) return refused('unknown_room')
     const { state } = current
-    if (homeServerOf(state, member) !== from || !isJoined(state, member))
-      return refused('wrong_origin')
+    const theirs = homeServerOf(state, member) === from && isJoined(state, member)
+    if (!context.guards.holds('receipt_origin', theirs)) return refused('wrong_origin')
     const key = deviceKeyOf(state, member, device)
-    if (key === undefined || !verifyReceipt(context.crypto, receipt, fromBase64Url(key)))
-      return refused('bad_receipt')
+    const signed = key !== undefined && verifyReceipt(context.crypto, receipt, fromBase64Url(key))
+    if (!context.guards.holds('receipt_signature', signed)) return refused('bad_receipt')
     if ((await tx.events.byEnvelope(room, envelope)) === undefined) return refused('unknown_event')
     const row = { room_id: room, envelope_id: envelope, kind, member, device }
     if (await tx.receipts.has(row)) return taken
@@ -173,14 +176,17 @@ async function takeToDevice(
   { id, user_id: userId, message }: Item<'to_device'>,
   raw: JsonObject,
 ): Promise<Verdict> {
-  if (parseUserId(userId)?.server !== from) return refused('wrong_origin')
+  if (!context.guards.holds('to_device_origin', parseUserId(userId)?.server === from))
+    return refused('wrong_origin')
   const { sender, recipient } = message
   const { member, device } = recipient
   return context.storage.write(async (tx) => {
     const known = await tx.federation.account(sender.member)
     // A fingerprint that is known to live elsewhere does not write from here.
-    if (known !== undefined && known.user_id !== userId) return refused('wrong_sender')
-    if ((await tx.accounts.byMember(sender.member)) !== undefined) return refused('wrong_sender')
+    const elsewhere = known !== undefined && known.user_id !== userId
+    const here = (await tx.accounts.byMember(sender.member)) !== undefined
+    if (!context.guards.holds('to_device_sender', !elsewhere && !here))
+      return refused('wrong_sender')
     const row = await tx.devices.get(member, device)
     if (row?.status !== 'active') return refused('no_device')
     if (!(await tx.federation.takeItem(from, id, context.now()))) return taken
@@ -205,7 +211,8 @@ async function takeManifest(
   from: string,
   { user_id: userId, member, height }: Item<'manifest'>,
 ): Promise<Verdict> {
-  if (parseUserId(userId)?.server !== from) return refused('wrong_origin')
+  if (!context.guards.holds('manifest_origin', parseUserId(userId)?.server === from))
+    return refused('wrong_origin')
   const { known, peers } = await context.storage.read(async (tx) => ({
     known: await tx.federation.account(member),
     peers: await tx.rooms.localPeers(member),
@@ -220,7 +227,8 @@ async function takeProfile(
   from: string,
   { user_id: userId, member, display_name: name }: Item<'profile'>,
 ): Promise<Verdict> {
-  if (parseUserId(userId)?.server !== from) return refused('wrong_origin')
+  if (!context.guards.holds('profile_origin', parseUserId(userId)?.server === from))
+    return refused('wrong_origin')
   return context.storage.write(async (tx) => {
     const known = await tx.federation.account(member)
     if (known?.user_id !== userId) return refused('nobody_asked')

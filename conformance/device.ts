@@ -202,11 +202,16 @@ export class TestDevice {
     this.#sequences.set(room, { seq: seq + 1, prev: id })
   }
 
+  /** Goes back to a number that was used: what an honest device never does. */
+  rewind(room: string, seq: number): void {
+    this.#sequences.set(room, { seq, prev: null })
+  }
+
   /** The founding state and, after it, whatever `more` says; sealed against a simulated state. */
   createRoomBody(
     more: readonly StateBody[] = [],
     options: { visibility?: 'private' | 'invite_only'; history?: HistoryOf } = {},
-  ): Body<'createRoom'> {
+  ): Body<'createRoom'> & { readonly submissions: Submission[] } {
     const visibility = options.visibility ?? 'private'
     const founder = {
       head: this.manifest.head,

@@ -11,6 +11,7 @@ import {
   applyEvent,
   createRoomGraph,
   decodePdu,
+  emptyState,
   joinBody,
   makeEvent,
   originTsAfter,
@@ -291,12 +292,24 @@ export class FakePeer {
     this.#events.set(event.id, event)
   }
 
+  eventsIn(room: string): RoomEvent[] {
+    return [...this.#events.values()].filter((event) => event.roomId === room)
+  }
+
   room(id: string): Room {
-    const all = [...this.#events.values()].filter((event) => event.roomId === id)
+    const all = this.eventsIn(id)
     const named = new Set(all.flatMap(({ pdu }) => pdu.event.prev_events))
     const ends = all.filter((event) => !named.has(event.id))
     const graph = createRoomGraph({ getEvent: (one) => this.#events.get(one) })
     return { id, ends, state: graph.resolve(ends.map((event) => event.id)) }
+  }
+
+  /** The create event of a room of this server's. */
+  beginRoom(submission: Submission): RoomEvent {
+    const nowhere: Room = { id: '', ends: [], state: emptyState }
+    const event = this.order(nowhere, submission)
+    this.remember(event)
+    return event
   }
 
   /** An event around an envelope, as an honest server would make it unless told otherwise. */

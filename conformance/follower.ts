@@ -1,7 +1,12 @@
 /** What a device is told by its node, gathered: it syncs on from one position and never starts anew. */
 import { strict as assert } from 'node:assert'
 import type { Pdu, Receipt, Wrap } from '../src-shared/protocol/index.ts'
-import type { SyncResponse } from '../src-shared/api/index.ts'
+import type {
+  Query,
+  Response as Answer,
+  SyncResponse,
+  TimelineEntry,
+} from '../src-shared/api/index.ts'
 import type { TestDevice } from './device.ts'
 import { until } from './until.ts'
 
@@ -19,6 +24,10 @@ export class Follower {
   readonly device: TestDevice
   position: string | undefined
   readonly #seen = new Map<string, Seen>()
+  /** The own membership as last told, by room. */
+  readonly memberships = new Map<string, string>()
+  /** Where what was left out before the first events told of a room begins, going back. */
+  readonly gaps = new Map<string, string>()
   readonly receipts: Receipt[] = []
   readonly toDevice: SyncResponse['to_device'] = []
   readonly manifests: SyncResponse['manifests'] = []
@@ -40,15 +49,19 @@ export class Follower {
   async catchUp(): Promise<this> {
     for (let page = 0; page < MAX_PAGES; page++) {
       const answer = await this.device.sync(this.position)
-      this.#take(answer)
-      if (answer.next === this.position) return this
-      this.position = answer.next
+      const over = answer.next === this.position
+      this.take(answer)
+      if (over) return this
     }
     assert.fail('sync never comes to an end')
   }
 
-  #take(answer: SyncResponse): void {
+  /** Takes what a sync has said, and goes on from there. */
+  take(answer: SyncResponse): void {
+    this.position = answer.next
     for (const [room, delta] of Object.entries(answer.rooms)) {
+      this.memberships.set(room, delta.membership)
+      if (delta.limited && delta.prev !== null) this.gaps.set(room, delta.prev)
       for (const { pdu, wrap } of delta.timeline) {
         const id = pdu.event.envelope_id
         const before = this.#seen.get(id)
@@ -64,6 +77,23 @@ export class Follower {
     this.toDevice.push(...answer.to_device)
     this.manifests.push(...answer.manifests)
     this.profiles.push(...answer.profiles)
+  }
+
+  /** What was left out before the first events told of a room, newest first; fetched in pages of `limit`. */
+  async older(room: string, limit = 200): Promise<TimelineEntry[]> {
+    const found: TimelineEntry[] = []
+    let before = this.gaps.get(room) ?? null
+    while (before !== null) {
+      const query: Query<'messages'> = { before, limit }
+      const page: Answer<'messages'> = await this.device.ok('messages', {
+        params: { roomId: room },
+        query,
+      })
+      assert.ok(page.events.length > 0 || page.prev === null, 'an empty page that leads on (9.7)')
+      found.push(...page.events)
+      before = page.prev
+    }
+    return found
   }
 
   /** Waits for an envelope. */

@@ -52,7 +52,9 @@ async function spread(
   const affected = affectedServer(event)
   for (const server of resident) {
     if (!isOther(context, server)) continue
-    const own = wraps.filter(({ member }) => homeServerOf(after, member) === server)
+    const own = wraps.filter(({ member }) =>
+      context.guards.holds('wrap_home', homeServerOf(after, member) === server),
+    )
     const item: WaitingEvent = { event: event.id, wraps: own.map(({ text }) => text) }
     await wait(context, tx, server, 'event', item, event.id)
   }

@@ -26,6 +26,7 @@ import type {
   ServerQuery,
 } from '../../src-shared/api/index.ts'
 import type { FederationConfig } from '../config.ts'
+import type { Guards } from '../guards.ts'
 import type { Metrics } from '../metrics.ts'
 import { isAdmitted } from './admission.ts'
 import type { Directory } from './directory.ts'
@@ -81,10 +82,11 @@ export interface PeerCallParts {
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
   readonly metrics: Metrics
+  readonly guards: Guards
 }
 
 export function createPeerCalls(parts: PeerCallParts): PeerCalls {
-  const { serverName, config, crypto, directory, exchange, now, random, metrics } = parts
+  const { serverName, config, crypto, directory, exchange, now, random, metrics, guards } = parts
 
   async function ask(
     server: string,
@@ -118,7 +120,8 @@ export function createPeerCalls(parts: PeerCallParts): PeerCalls {
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
     })
     if (status >= 500) throw new PeerError('server_error')
-    const json = read(answer, endpoint.maxAnswer)
+    const most = guards.holds('answer_size', false) ? answer.length : endpoint.maxAnswer
+    const json = read(answer, most)
     if (status !== 200) {
       const refusal = errorBodySchema.safeParse(json)
       return { ok: false, status, refusal: refusal.success ? refusal.data : {} }

@@ -53,7 +53,7 @@ export class Events {
       .executeTakeFirst()
   }
 
-  /** The highest `seq` of a device in a room, or null. */
+  /** The highest `seq` of a device in a room, or null. What was refused may be anybody's and counts for nothing. */
   async lastSeq(room: string, member: string, device: string): Promise<number | null> {
     const row = await this.#db
       .selectFrom('events')
@@ -61,6 +61,7 @@ export class Events {
       .where('room_id', '=', room)
       .where('member', '=', member)
       .where('device', '=', device)
+      .where('rejected', '=', 0)
       .executeTakeFirst()
     const seq = row?.seq ?? null
     return seq === null ? null : Number(seq)

@@ -119,6 +119,24 @@ module.exports = {
       to: { path: '^(src-(main|renderer|homeserver|ecosystem)/|host/|node_modules/electron/)' },
     },
     {
+      name: 'conformance-is-a-stranger',
+      severity: 'error',
+      comment:
+        'the suite tests any node: it knows the protocol and the contract, and nothing of this one',
+      from: { path: '^conformance/', pathNot: '(\\.test\\.ts$|/testing/)' },
+      to: {
+        path: '^(src-|host/|e2e/|bench/|scripts/|fixtures/|mutation/)',
+        pathNot:
+          '^(src-shared/(protocol|api)/index\\.ts$|src-platform/(crypto/|on-pinned-node\\.js$))',
+      },
+    },
+    {
+      name: 'product-knows-no-conformance',
+      severity: 'error',
+      from: { path: '^src-', pathNot: '(\\.test\\.ts$|/testing/)' },
+      to: path('^conformance/'),
+    },
+    {
       name: 'product-knows-no-host',
       severity: 'error',
       from: { path: '^src-', pathNot: '\\.test\\.ts$' },

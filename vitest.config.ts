@@ -6,10 +6,10 @@ import { findPostgres } from './src-homeserver/testing/postgresql.ts'
 /** Tests that are about PostgreSQL alone, and the one that stands for them where there is none. */
 const POSTGRESQL_ALONE = 'src-*/**/*.postgresql.test.ts'
 const NO_POSTGRESQL = 'src-homeserver/testing/no-postgresql.test.ts'
-/** What runs on both databases; in the long run, all of the node. */
+/** What runs on both databases; in the long run, all of the node, and the conformance suite. */
 const ON_BOTH =
   process.env['ECCP_LONG'] === '1'
-    ? ['src-homeserver/**/*.test.ts']
+    ? ['src-homeserver/**/*.test.ts', 'conformance/conformance.test.ts']
     : ['src-homeserver/storage/*.test.ts', 'src-homeserver/routes/*.test.ts']
 
 export default defineConfig({
@@ -27,6 +27,7 @@ export default defineConfig({
           include: [
             'src-*/**/*.test.ts',
             'src-*/**/*.test.tsx',
+            'conformance/**/*.test.ts',
             'host/**/*.test.ts',
             'scripts/**/*.test.ts',
             'e2e/**/*.test.ts',

@@ -1,18 +1,15 @@
 /** What a case of the suite is: one promise of the draft, and how to see whether a node keeps it. */
-import type { PeerRole, Setting } from './setting.ts'
+import type { Needs, Setting } from './setting.ts'
 
 export const parts = ['client', 'federation', 'hostile'] as const
 export type Part = (typeof parts)[number]
 
-export interface Case {
+export interface Case extends Needs {
   /** A sentence whose subject is the node. */
   readonly name: string
   /** The section of the draft that promises it, such as `15.3`. */
   readonly section: string
-  /** Of two nodes, or of fake peers under names of their own; without them the case is not run. */
-  readonly second?: boolean
-  readonly peers?: readonly PeerRole[]
-  /** Waits for the node's own deadlines; left out of a quick run. */
+  /** Waits for the node's own deadlines, or says very much; left out of a quick run. */
   readonly slow?: boolean
   /**
    * Guards of this repository's node (`src-homeserver/guards.ts`), all of which are taken from it at once: without

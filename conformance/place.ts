@@ -4,7 +4,7 @@
  */
 import { strict as assert } from 'node:assert'
 import { setTimeout as wait } from 'node:timers/promises'
-import { clientApi, serverApi, statusOf } from '../src-shared/api/index.ts'
+import { clientApi, endpointSchemas, serverApi, statusOf } from '../src-shared/api/index.ts'
 import type { Capabilities, Endpoint, ErrorBody } from '../src-shared/api/index.ts'
 import { EncodingError, parseJson } from '../src-shared/protocol/index.ts'
 import type { Ask, Place } from './device.ts'
@@ -20,6 +20,8 @@ export interface NodePlace extends Place {
   readonly federationUrl: string | null
   readonly registerCode: string | null
   readonly capabilities: Capabilities
+  /** Names of endpoints that answered as the draft says. */
+  readonly asked: ReadonlySet<string>
 }
 
 export interface Given {
@@ -30,7 +32,8 @@ export interface Given {
 
 export async function meet(given: Given, schemas: PublishedSchemas): Promise<NodePlace> {
   const url = given.url.replace(/\/+$/, '')
-  const ask = checkedAsk(schemas)
+  const asked = new Set<string>()
+  const ask = checkedAsk(schemas, asked)
   const { status, body } = await ask(url, 'capabilities')
   assert.equal(status, 200, 'GET /capabilities')
   const federationUrl = given.federationUrl ?? (await publishedFederation(url, body.server_name))
@@ -41,6 +44,7 @@ export async function meet(given: Given, schemas: PublishedSchemas): Promise<Nod
     federationUrl: federationUrl === null ? null : federationUrl.replace(/\/+$/, ''),
     registerCode: given.registerCode,
     capabilities: body,
+    asked,
   }
 }
 
@@ -123,18 +127,10 @@ export function checkAnswer(
   assert.equal(status, statusOf[errcode], `${what}: status of ${errcode} (14.2)`)
 }
 
-/** The published name of what an endpoint answers with; null where that is empty. */
-export function answerSchema(schemas: PublishedSchemas, name: string): string | null {
-  const kebab = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-  const own = `client-${kebab}-response`
-  if (schemas.has(own)) return own
-  if (name === 'capabilities') return 'capabilities'
-  return name === 'register' || name === 'login' ? 'session' : null
-}
-
-function checkedAsk(schemas: PublishedSchemas): Ask {
+function checkedAsk(schemas: PublishedSchemas, asked: Set<string>): Ask {
   return async (url, name, options = {}) => {
     const endpoint: Endpoint = clientApi[name]
+    asked.add(name)
     const params = (options.params ?? {}) as Record<string, string>
     const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_, key: string) =>
       encodeURIComponent(params[key] ?? ''),
@@ -152,7 +148,12 @@ function checkedAsk(schemas: PublishedSchemas): Ask {
         body,
         signal: options.signal,
       })
-      checkAnswer(schemas, `${endpoint.method} ${path}`, answer, answerSchema(schemas, name))
+      checkAnswer(
+        schemas,
+        `${endpoint.method} ${path}`,
+        answer,
+        endpointSchemas[name]?.response ?? null,
+      )
       const found = answer.json as ErrorBody
       // 10.11: a limit is waited for.
       const pause = answer.status === 429 ? found.retry_after_ms : undefined
@@ -162,7 +163,7 @@ function checkedAsk(schemas: PublishedSchemas): Ask {
         continue
       }
       // The published schema of exactly this endpoint holds.
-      return { status: answer.status, body: answer.json } as Awaited<ReturnType<Ask>> as never
+      return { status: answer.status, body: answer.json } as never
     }
   }
 }

@@ -9,6 +9,8 @@ export interface Tested {
   readonly server_name: string
   readonly software: string
   readonly versions: readonly string[]
+  /** Endpoints of the client API that were asked, by name. */
+  readonly endpoints: readonly string[]
 }
 
 export interface Report {
@@ -54,13 +56,14 @@ export function makeReport(about: About, results: readonly Result[]): Report {
   }
 }
 
-function testedOf({ url, serverName, capabilities }: NodePlace): Tested {
+function testedOf({ url, serverName, capabilities, asked }: NodePlace): Tested {
   const { software, versions } = capabilities
   return {
     url,
     server_name: serverName,
     software: `${software.name} ${software.version}`,
     versions,
+    endpoints: [...asked].sort(),
   }
 }
 

@@ -20,6 +20,15 @@ import { until } from './until.ts'
 export const peerRoles = ['evil', 'third', 'rotating', 'changing', 'silent', 'liar'] as const
 export type PeerRole = (typeof peerRoles)[number]
 
+/** Without any of these a case is not run. */
+export interface Needs {
+  readonly second?: boolean
+  /** Fake peers, under names of their own. */
+  readonly peers?: readonly PeerRole[]
+  /** An optional part of the draft, as capabilities name it (10.3). */
+  readonly feature?: string
+}
+
 export interface SettingParts {
   readonly node: NodePlace
   readonly second: NodePlace | null
@@ -61,7 +70,11 @@ export class Setting {
   }
 
   /** Why a case can't be run here; null where it can. */
-  lacks(needs: { readonly second?: boolean; readonly peers?: readonly PeerRole[] }): string | null {
+  lacks(needs: Needs): string | null {
+    const { features, transports } = this.node.capabilities
+    const offered: readonly string[] = [...features, ...transports]
+    if (needs.feature !== undefined && !offered.includes(needs.feature))
+      return `the node does not offer ${needs.feature}`
     if (needs.second === true && this.#second === null) return 'needs a second node (--second)'
     const missing = needs.peers?.filter((role) => !this.#peers.has(role)) ?? []
     if (missing.length > 0) {

@@ -88,13 +88,29 @@ const planted: Record<string, Record<string, string>> = {
     'src-platform/b.ts': "export { a } from '../src-main/a.ts'\n",
     'src-main/a.ts': 'export const a = 1\n',
   },
+  'conformance-is-a-stranger': {
+    'conformance/b.ts': "import type { A } from '../src-homeserver/a.ts'\nexport type B = A\n",
+    'src-homeserver/a.ts': 'export type A = 1\n',
+  },
+  'product-knows-no-conformance': {
+    'src-homeserver/c.ts': "export { a } from '../conformance/a.ts'\n",
+    'conformance/a.ts': 'export const a = 1\n',
+  },
   'product-knows-no-host': {
     'src-main/b.ts': "export { a } from '../host/a.ts'\n",
     'host/a.ts': 'export const a = 1\n',
   },
 }
 
-const folders = ['src-shared', 'src-main', 'src-renderer', 'src-platform', 'src-homeserver', 'host']
+const folders = [
+  'src-shared',
+  'src-main',
+  'src-renderer',
+  'src-platform',
+  'src-homeserver',
+  'conformance',
+  'host',
+]
 const temporary: string[] = []
 
 function plant(files: Record<string, string>): string {

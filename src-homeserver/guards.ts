@@ -9,51 +9,52 @@ import type { AcceptCode, Crypto, Json } from '../src-shared/protocol/index.ts'
 type Decoded = ReturnType<typeof decodePdu>
 
 /** Beside the codes of acceptance (Room state §7), which are guards by their own names. */
-type OwnGuard =
+export const ownGuards = [
   // Requests (Federation §15)
-  | 'request_signature'
-  | 'request_ends'
-  | 'request_time'
-  | 'request_key'
-  | 'request_replay'
-  | 'body_size'
-  | 'strict_json'
-  | 'transactions_in_line'
+  'request_signature',
+  'request_ends',
+  'request_time',
+  'request_key',
+  'request_replay',
+  'body_size',
+  'strict_json',
+  'transactions_in_line',
   // Keys
-  | 'key_document'
-  | 'key_change'
+  'key_document',
+  'key_change',
   // Events, their bodies and wraps
-  | 'wrong_body'
-  | 'unknown_origin_key'
-  | 'missing_events'
-  | 'rests_on_rejected'
-  | 'unknown_room'
-  | 'too_many_ends'
-  | 'soft_failure'
-  | 'envelope_repeated'
-  | 'resolution'
-  | 'wrap_origin'
-  | 'wrap_home'
+  'wrong_body',
+  'unknown_origin_key',
+  'missing_events',
+  'rests_on_rejected',
+  'unknown_room',
+  'too_many_ends',
+  'soft_failure',
+  'envelope_repeated',
+  'resolution',
+  'wrap_origin',
+  'wrap_home',
   // Invitations
-  | 'invite_origin'
-  | 'invite_state'
-  | 'invite_auth'
+  'invite_origin',
+  'invite_state',
+  'invite_auth',
   // Everything else that is told
-  | 'receipt_origin'
-  | 'receipt_signature'
-  | 'to_device_origin'
-  | 'to_device_sender'
-  | 'manifest_origin'
-  | 'manifest_rollback'
-  | 'profile_origin'
+  'receipt_origin',
+  'receipt_signature',
+  'to_device_origin',
+  'to_device_sender',
+  'manifest_origin',
+  'manifest_rollback',
+  'profile_origin',
   // What is given away
-  | 'room_view'
-  | 'body_view'
+  'room_view',
+  'body_view',
   // Answers
-  | 'answer_size'
-  | 'answer_deadline'
+  'answer_size',
+  'answer_deadline',
+] as const
 
-export type GuardName = OwnGuard | AcceptCode
+export type GuardName = (typeof ownGuards)[number] | AcceptCode
 
 export interface Guards {
   /** Whether a check holds, given what it found. */

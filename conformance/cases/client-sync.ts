@@ -37,7 +37,7 @@ export const clientSync: readonly Case[] = [
       const room = await setting.room(alice, [bob])
       const follower = await setting.follow(bob)
       const from = follower.position
-      const sent = await alice.sayMany(room, 30)
+      const sent = await alice.sayMany(room, 12)
       const once = await bob.sync(from)
       assert.deepEqual(await bob.sync(from), once)
       await follower.catchUp()
@@ -118,7 +118,7 @@ export const clientSync: readonly Case[] = [
       const owner = await setting.newcomer('start')
       const rooms = [await setting.room(alice, [owner]), await setting.room(alice, [owner])]
       const [room = '', quiet = ''] = rooms
-      const sent = await alice.sayMany(room, 40)
+      const sent = await alice.sayMany(room, 24)
       const second = await signIn(owner)
       await letIn(owner, second)
       const first = await second.sync()

@@ -18,15 +18,7 @@ import {
 import type { StateBody } from '../../src-shared/protocol/index.ts'
 import { serverApi } from '../../src-shared/api/index.ts'
 import type { Case } from '../case.ts'
-import {
-  crypto,
-  fakeWrap,
-  letIn,
-  newTxn,
-  random,
-  removeDevice,
-  signIn,
-} from '../device.ts'
+import { crypto, fakeWrap, letIn, newTxn, random, removeDevice, signIn } from '../device.ts'
 import type { TestDevice } from '../device.ts'
 import { raw } from '../place.ts'
 import { expectError, membershipSaid, pairOf } from '../setting.ts'
@@ -217,6 +209,7 @@ const cases: readonly Omit<Case, 'second'>[] = [
   {
     name: 'fills the history of a long room for who joins from elsewhere',
     section: '15.7',
+    slow: true,
     async run(setting) {
       const [alice, bob] = await people(setting)
       const room = await alice.createRoom([])
@@ -352,6 +345,22 @@ const cases: readonly Omit<Case, 'second'>[] = [
       for (const who of [alice, bob])
         for (const { envelope_id: id } of [one, two]) await (await setting.follow(who)).sees(id)
       await agree(room, alice, bob)
+    },
+  },
+  {
+    name: 'tells its clients on which other servers a room lives',
+    section: '10.9',
+    async run(setting) {
+      const [alice, bob] = await people(setting)
+      const room = await setting.room(alice, [bob])
+      const params = { roomId: room }
+      const { servers } = await alice.ok('roomServers', { params })
+      assert.deepEqual(
+        servers.map(({ server }) => server),
+        [setting.second.serverName],
+      )
+      const carol = await setting.regular('carol')
+      expectError(await carol.call('roomServers', { params }), 404, 'M_NOT_FOUND')
     },
   },
   {

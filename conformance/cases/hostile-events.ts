@@ -316,6 +316,7 @@ export const hostileEvents: readonly HostileCase[] = [
     name: 'bounds the ends of a flooded graph, and takes the rest once they are joined',
     section: '15.8',
     peers: ['evil'],
+    slow: true,
     without: ['too_many_ends'],
     async run(setting) {
       const scene = await Scene.open(setting)

@@ -4,6 +4,7 @@ import { clientAccounts } from './client-accounts.ts'
 import { clientRequests } from './client-requests.ts'
 import { clientRooms } from './client-rooms.ts'
 import { clientSync } from './client-sync.ts'
+import { clientWindows } from './client-windows.ts'
 import { federationCases } from './federation.ts'
 import { hostileEvents } from './hostile-events.ts'
 import { hostileNews } from './hostile-news.ts'
@@ -12,7 +13,7 @@ import { hostileRequests } from './hostile-requests.ts'
 export const hostileCases = [...hostileRequests, ...hostileEvents, ...hostileNews]
 
 export const allCases: Readonly<Record<Part, readonly Case[]>> = {
-  client: [...clientRequests, ...clientAccounts, ...clientRooms, ...clientSync],
+  client: [...clientRequests, ...clientAccounts, ...clientRooms, ...clientSync, ...clientWindows],
   federation: federationCases,
   hostile: hostileCases,
 }

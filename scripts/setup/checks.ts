@@ -21,6 +21,7 @@ const layers = [
   'src-platform',
   'src-homeserver',
   'src-ecosystem',
+  'conformance',
   'host',
   'e2e',
   'bench',

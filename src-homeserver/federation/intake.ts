@@ -2,7 +2,7 @@
  * Taking in an event that another server pushes (Federation §15): what it rests on is fetched first; what comes a
  * second time may bring what the first copy lacked.
  */
-import { decodePdu, isRedactable, wrapSchema } from '../../src-shared/protocol/index.ts'
+import { isRedactable, wrapSchema } from '../../src-shared/protocol/index.ts'
 import type { Json, RoomEvent } from '../../src-shared/protocol/index.ts'
 import { limits } from '../config.ts'
 import type { Context } from '../context.ts'

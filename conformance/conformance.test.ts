@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { readChapters } from '../spec/chapters.ts'
 import { clientApi } from '../src-shared/api/index.ts'
 import { ownGuards } from '../src-homeserver/guards.ts'
+import { onPostgres } from '../src-homeserver/testing/database.ts'
 import { allCases, hostileCases } from './cases/index.ts'
 import { parts } from './case.ts'
 import { readPublishedSchemas } from './published.ts'
@@ -58,7 +59,8 @@ describe('a node', () => {
 
   it('conforms, alone, with another, and beside a hostile peer', async () => {
     const report = await runSuite({ ...node.options, schemas, quick: !long }, node.listener)
-    if (long) keep('conformance', JSON.stringify(report, null, 2), toMarkdown(report))
+    const database = onPostgres ? 'postgresql' : 'sqlite'
+    if (long) keep(`conformance-${database}`, JSON.stringify(report, null, 2), toMarkdown(report))
     const failed = report.results.filter(({ outcome }) => outcome === 'failed')
     expect(failed.map(({ section, name, reason }) => `${section} ${name}: ${reason}`)).toEqual([])
     const slow = everyCase.filter((one) => one.slow === true)

@@ -10,7 +10,7 @@ import { isolated } from './config.ts'
 import type { NodeConfig } from './config.ts'
 import { createRequestGuard } from './federation/request-guard.ts'
 import { newPostgresDatabase } from './testing/database.ts'
-import { FakePeer } from './testing/fake-peer.ts'
+import { FakePeer } from '../conformance/fake-peer.ts'
 import { findPostgres, TestPostgres } from './testing/postgresql.ts'
 import { startNode } from './testing/start-node.ts'
 import type { TestNode } from './testing/start-node.ts'
@@ -156,8 +156,7 @@ describe('two processes that serve one name', () => {
   })
 
   it('take a signed request once between them', async () => {
-    const peer = await FakePeer.start('peer.test')
-    ends.push(async () => peer.close())
+    const peer = new FakePeer('peer.test')
     const database = await newPostgresDatabase()
     const federation = { ...isolated, mode: 'open' as const }
     const nodes = [

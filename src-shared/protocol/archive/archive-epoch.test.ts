@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { canonicalBytes, fromBase64Url, parseJsonObject, toUtf8 } from '../encoding/index.ts'
+import {
+  canonicalBytes,
+  fromBase64Url,
+  labelled,
+  LABELS,
+  parseJsonObject,
+  toBase64Url,
+  toUtf8,
+} from '../encoding/index.ts'
 import type { JsonObject } from '../encoding/index.ts'
 import { removeDevices, replaceRecovery } from '../manifest/index.ts'
 import { craft, crypto, words } from '../manifest/testing/account.ts'
@@ -43,6 +51,24 @@ describe('an epoch key', () => {
     expect(openAs(made, second.id, second.x25519)).toEqual(key)
     expect(openAs(made, 'recovery', words('old').x25519)).toEqual(key)
     expect(last(made).document.keys).toHaveLength(3)
+  })
+
+  it('has 32 bytes, whatever its maker commits to', () => {
+    const made = account()
+    const { document } = last(made)
+    const short = { epoch: 0, key: made.random(31) }
+    const recipient = {
+      to: first.id,
+      x25519: made.state.devices.get(first.id)?.x25519 ?? '',
+    }
+    const { random, state } = made
+    const { fingerprint } = state
+    const sealed = sealEpochKey({ crypto, random, account: fingerprint, key: short, recipient })
+    const place = canonicalBytes({ account: fingerprint, epoch: 0 })
+    const info = labelled(LABELS.archiveEpochCommit, place)
+    const commit = crypto.hkdfSha256(short.key, new Uint8Array(32), info, 32)
+    const lying = { ...document, commit: toBase64Url(commit) }
+    expect(openEpochKey({ crypto, document: lying, sealed, secret: first.x25519 })).toBe(null)
   })
 
   it('opens with no other secret, and under no other name', () => {
@@ -100,6 +126,10 @@ describe('an epoch key', () => {
     expect(openPreviousKey(crypto, two.document, before, one.document)).toBe(null)
     const wrong = { ...key, key: made.random(32) }
     expect(openPreviousKey(crypto, two.document, wrong, one.document)).toBe(null)
+    // Which epochs they are of is in what is sealed and committed to; nothing else is asked.
+    const numbered = { ...two.document, epoch: 1 }
+    expect(openPreviousKey(crypto, numbered, key, one.document)).toBe(null)
+    expect(openPreviousKey(crypto, two.document, key, { ...one.document, epoch: 0 })).toBe(null)
     const lying = { ...one.document, commit: zero.document.commit }
     expect(openPreviousKey(crypto, two.document, key, lying)).toBe(null)
   })
@@ -138,11 +168,14 @@ describe('anchors', () => {
     other({ epoch: 5, document: last(made).anchor.document })
     other({ epoch: 0, document: last(made).anchor.document })
     made.append((state) => craft(state, { kind: 'epoch', by }, { by: first.ed25519 }))
+    const archive = { epoch: 1, document: last(made).anchor.document }
+    const removal = { kind: 'remove_device', by, devices: [second.id], archive }
+    made.append((state) => craft(state, removal, { by: first.ed25519 }))
     made.startEpoch()
     const anchors = archiveAnchors(crypto, made.state, made.entries)
     expect(anchors?.map(({ epoch, height }) => [epoch, height])).toEqual([
       [0, 2],
-      [1, 7],
+      [1, 8],
     ])
   })
 
@@ -177,6 +210,7 @@ describe('anchors', () => {
     const lane = { device: first.id, count: 1, head: last(made).anchor.document }
     const bad: readonly (JsonObject | string)[] = [
       'no JSON',
+      JSON.stringify(document, null, 1),
       { ...document, previous: last(made).document.keys[0]?.sealed ?? '' },
       { ...document, keys: [] },
       { ...document, commit: '' },

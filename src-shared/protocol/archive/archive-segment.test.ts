@@ -3,8 +3,8 @@ import { canonicalBytes, fromBase64Url, toBase64Url } from '../encoding/index.ts
 import type { JsonObject } from '../encoding/index.ts'
 import { paddedSize } from '../envelope/index.ts'
 import type { EnvelopeHeader, MessageContent } from '../envelope/index.ts'
-import { removeDevices } from '../manifest/index.ts'
-import { crypto, device } from '../manifest/testing/account.ts'
+import { contestRemoval, removeDevices } from '../manifest/index.ts'
+import { crypto, device, words } from '../manifest/testing/account.ts'
 import {
   archiveLosses,
   archiveRecord,
@@ -19,7 +19,14 @@ import {
   signedSegmentSchema,
 } from './index.ts'
 import type { ArchiveLoss, EpochKey, Lane, SignedSegment } from './index.ts'
-import { ArchivedAccount, first, flipped, replay, second } from './testing/archived-account.ts'
+import {
+  ArchivedAccount,
+  first,
+  flipped,
+  replay,
+  second,
+  third,
+} from './testing/archived-account.ts'
 
 function account(): ArchivedAccount {
   const made = new ArchivedAccount()
@@ -49,6 +56,8 @@ describe('a segment', () => {
     const later = { epoch: 1, key: keyOf(made).key }
     expect(openSegment(crypto, later, signed.segment)).toEqual({ ok: false, code: 'wrong_epoch' })
     expect(openSegment(crypto, keyOf(made), {})).toEqual({ ok: false, code: 'malformed' })
+    const unsaid = { ...signed.segment, more: 0.5 }
+    expect(openSegment(crypto, keyOf(made), unsaid)).toEqual({ ok: false, code: 'malformed' })
   })
 
   it('opens with nothing in it changed', () => {
@@ -170,6 +179,10 @@ describe('a lane', () => {
     expect(replay(made, first, made.segments)).toEqual(lane)
     expect(laneHead(lane)).toEqual({ device: first.id, count: 3, head: lane.hashes[2] })
     expect(laneHead(emptyLane(first.id))).toBe(null)
+    expect(emptyLane(first.id)).toEqual({ device: first.id, hashes: [], epoch: 0, heads: [] })
+    const next = made.seal(first, made.records(1))
+    expect(made.extend(first, next.signed)).toBe('ok')
+    expect(laneHead(made.lane(first))).toEqual(next.head)
   })
 
   it('takes no segment twice, none early, none of another branch', () => {
@@ -212,6 +225,9 @@ describe('a lane', () => {
     expect(changed({ v: 2 })).toBe('malformed')
     expect(changed({ more: -0 })).toBe('malformed')
     expect(changed({ sealed: 'A'.repeat(MAX_SEGMENT_BYTES) })).toBe('too_large')
+    const rest = MAX_SEGMENT_BYTES - canonicalBytes({ ...segment, more: '' }).length
+    expect(changed({ more: 'x'.repeat(rest) })).toBe('bad_signature')
+    expect(changed({ more: 'x'.repeat(rest + 1) })).toBe('too_large')
     const lane = { device: second.id, count: 1, head: String(segment['account']) }
     expect(changed({ heads: [lane, lane] })).toBe('malformed')
     const stranger = device('stranger')
@@ -244,6 +260,28 @@ describe('a lane', () => {
     expect(made.extend(second, late)).toBe('closed')
     made.startEpoch(first, made.heads())
     expect(made.extend(second, late)).toBe('closed')
+  })
+
+  it('of a removed device ends at its own count, not at that of another lane', () => {
+    const made = account()
+    for (let n = 0; n < 3; n++) made.archive(first)
+    made.archive(second)
+    const anchored = made.heads()
+    made.append((state) => removeDevices(crypto, state, first, [second.id]))
+    const late = made.seal(second, made.records(1)).signed
+    made.startEpoch(first, anchored)
+    expect(made.extend(second, late)).toBe('closed')
+  })
+
+  it('of a device that came back by a contest goes on', () => {
+    const made = account()
+    made.archive(second)
+    made.append((state) => removeDevices(crypto, state, first, [second.id]))
+    const removal = made.state.head
+    made.startEpoch()
+    const recovery = words('old')
+    made.append((state) => contestRemoval(crypto, state, second, recovery, removal, [first.id]))
+    expect(made.extend(second, made.seal(second, made.records(1)).signed)).toBe('ok')
   })
 
   it('of a removed device that had archived nothing stays empty', () => {
@@ -335,6 +373,31 @@ describe('losses', () => {
     const [named] = made.lane(second).heads
     expect(named).toEqual(laneHead(made.lane(first)))
     expect(fromBase64Url(named?.head ?? '')).toHaveLength(32)
+    const behind = { device: first.id, count: 1, head: made.lane(first).hashes[0] ?? '' }
+    made.archive(second, 1, [behind])
+    expect(made.lane(second).heads).toEqual([named])
+  })
+
+  it('are one a device and source, however often it is named', () => {
+    const { made } = grown()
+    made.startEpoch()
+    expect(find(made, lanesOf(made.lane(first)))).toEqual([
+      ['second', 'truncated', 'anchor'],
+      ['second', 'truncated', 'lane'],
+    ])
+  })
+
+  it('are found in whatever order a lane has come to know of the others', () => {
+    const made = account()
+    made.add(third)
+    const others = [second, third].sort((a, b) => (a.id < b.id ? -1 : 1))
+    for (const other of others) made.archive(other)
+    const heads = others.map((other) => laneHead(made.lane(other)))
+    const [low, high] = heads
+    if (!low || !high) throw new Error('no heads')
+    made.archive(first, 1, [high])
+    made.archive(first, 1, [low])
+    expect(made.lane(first).heads).toEqual([low, high])
   })
 
   it('leave a lane alone that extends beyond what anyone names', () => {

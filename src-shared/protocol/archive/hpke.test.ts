@@ -44,6 +44,26 @@ describe.each([createNobleCrypto(), native])('HPKE over $name', (crypto) => {
       expect(hpkeOpen({ ...right, ...wrong })).toBe(null)
   })
 
+  it('takes no fault of the adapter for a message to somebody else', () => {
+    for (const error of [new CryptoError('bad_length'), new TypeError('not at all')]) {
+      const faulty = {
+        ...crypto,
+        x25519: (): never => {
+          throw error
+        },
+      }
+      expect(() => hpkeOpen({ crypto: faulty, secretKey, info, ad, message })).toThrow(error)
+    }
+  })
+
+  it('seals for no key of another length', () => {
+    const random = seededRandom('hpke')
+    const short = publicKey.subarray(1)
+    expect(() => hpkeSeal({ crypto, random, publicKey: short, info, ad, plaintext })).toThrow(
+      'bad_length',
+    )
+  })
+
   it('seals for no key of low order', () => {
     const random = seededRandom('hpke')
     const seal = () =>

@@ -6,6 +6,7 @@ import {
   labelled,
   labelledHash,
   LABELS,
+  signLabelled,
   toBase64Url,
   toUtf8,
 } from '../encoding/index.ts'
@@ -75,6 +76,7 @@ function flip(bytes: Uint8Array, bit: number): Uint8Array {
 
 describe('a sealed message', () => {
   it('verifies and opens from its bytes and from its parsed header', () => {
+    expect(envelopeId(crypto, sealed.header)).toBe(sealed.id)
     for (const header of [sealed.bytes, sealed.header]) {
       expect(verifyEnvelope(crypto, header, sealed.sig, local.ed25519)).toMatchObject({
         ok: true,
@@ -157,6 +159,20 @@ describe('what is refused', () => {
     expect(open({ key: sealed.contentKey.subarray(1) })).toBe('wrong_commitment')
   })
 
+  it('a content key of another length, also one that the header commits to', () => {
+    const key = random(31)
+    const { commit } = deriveContentKeys(crypto, sealed.header, key)
+    const header = { ...sealed.header, commit: toBase64Url(commit) } as JsonObject
+    expect(checkContentKey(crypto, header, key)).toBe(false)
+    expect(open({ header, key })).toBe('wrong_commitment')
+  })
+
+  it('a header that JSON can’t say, without a word of it', () => {
+    const header = { ...sealed.header, more: 0.5 } as JsonObject
+    expect(checkContentKey(crypto, header, sealed.contentKey)).toBe(false)
+    expect(open({ header })).toBe('bad_header')
+  })
+
   it('any bit flipped in the signature, another signer, no signature', () => {
     const bytes = fromBase64Url(sealed.sig)
     const bad = { ok: false, code: 'bad_signature' }
@@ -167,6 +183,7 @@ describe('what is refused', () => {
     const other = makeDevice('mallory')
     expect(verifyEnvelope(crypto, sealed.header, sealed.sig, other.ed25519)).toEqual(bad)
     expect(verifyEnvelope(crypto, sealed.header, '', local.ed25519)).toEqual(bad)
+    expect(verifyEnvelope(crypto, sealed.header, '=', local.ed25519)).toEqual(bad)
   })
 
   it('the body, commitment or key of another message', () => {
@@ -344,6 +361,13 @@ describe('clear envelopes', () => {
       ok: false,
       code: 'bad_signature',
     })
+    // Not even a signature that verifies: what a node states is covered by its event.
+    const { envelopeSignature } = LABELS
+    const sig = signLabelled(crypto, local.ed25519Secret, envelopeSignature, made.bytes)
+    expect(verifyEnvelope(crypto, made.header, toBase64Url(sig), local.ed25519)).toEqual({
+      ok: false,
+      code: 'bad_signature',
+    })
   })
 })
 
@@ -355,6 +379,14 @@ describe('the roster hash', () => {
 
   it('does not depend on order', () => {
     expect(rosterHash(crypto, pairs)).toBe(rosterHash(crypto, pairs.toReversed()))
+  })
+
+  it('covers the pairs in the order of their members', () => {
+    const sorted = [...pairs].sort((a, b) => (a.member < b.member ? -1 : 1))
+    const bytes = canonicalBytes(sorted.map(({ member, head }) => [member, head]))
+    const expected = toBase64Url(labelledHash(crypto, LABELS.roster, bytes))
+    expect(rosterHash(crypto, pairs)).toBe(expected)
+    expect(rosterHash(crypto, [])).toBe('su1eiECZiDNf36gTwEaib9Euz4TYZncA5FHLdfqWQbM')
   })
 
   it('differs for other members or heads', () => {

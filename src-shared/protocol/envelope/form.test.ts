@@ -17,6 +17,7 @@ import {
   rosterHash,
   sealClearEnvelope,
   sealEnvelope,
+  verifyEnvelope,
 } from './index.ts'
 import type { EnvelopeDraft } from './index.ts'
 
@@ -365,6 +366,19 @@ describe('the order of what is checked', () => {
     expect(inTheClear('')).toBe('bad_content')
   })
 
+  it('lets a header alone have 65,536 bytes and not one more', () => {
+    const of = (length: number) => ({ ...header, more: 'x'.repeat(length) })
+    const most = MAX_ENVELOPE_SIZE - canonicalBytes(of(0)).length
+    const verified = (value: JsonObject | Uint8Array) => {
+      const result = verifyEnvelope(crypto, value, '', local.ed25519)
+      return result.ok ? 'ok' : result.code
+    }
+    for (const form of [(value: JsonObject) => value, canonicalBytes]) {
+      expect(verified(form(of(most)))).toBe('bad_signature')
+      expect(verified(form(of(most + 1)))).toBe('too_large')
+    }
+  })
+
   it('lets header and body have 65,536 bytes together and not one more', () => {
     const empty = sealClearEnvelope({ crypto, local, draft, content: { x: '' } })
     if (!empty.ok) throw new Error(empty.code)
@@ -392,6 +406,20 @@ describe('sealing', () => {
     const content = { v: 1, kind: 'system' }
     const key = { contentKey: new Uint8Array(31) }
     expect(() => sealEnvelope({ crypto, random, local, draft, content, key })).toThrow('bad_length')
+  })
+
+  it('names the chain that its content key is of', () => {
+    const content = { v: 1, kind: 'system' }
+    const chain = { id: id(), n: 99 }
+    const key = { contentKey: random(32), chain }
+    const given = sealEnvelope({ crypto, random, local, draft, content, key })
+    if (!given.ok) throw new Error(given.code)
+    expect(given.sealed.header).toMatchObject({ transport: 'chain', chain })
+    const far = { ...key, chain: { ...chain, n: 100 } }
+    expect(sealEnvelope({ crypto, random, local, draft, content, key: far })).toEqual({
+      ok: false,
+      code: 'bad_header',
+    })
   })
 
   it('uses the content key it is given, and draws 32 bytes otherwise', () => {

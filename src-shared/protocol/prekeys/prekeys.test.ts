@@ -77,6 +77,12 @@ describe('a bundle', () => {
     }
   })
 
+  it('verifies without the prekeys that it may lack', () => {
+    const { kem: _, ...bare } = bundleOf(local, state, null)
+    expect(bare).not.toHaveProperty('one_time')
+    expect(verifyBundle(crypto, bare, asPeer(local))).toEqual({ ok: true })
+  })
+
   it('is refused for another device, other keys or another least suite', () => {
     const peer = asPeer(local)
     const other = makeDevice('mallory')
@@ -298,7 +304,19 @@ describe('the private state', () => {
       kem: null,
       ephemeral,
     }
-    expect(findPrekeys(state, use).ok).toBe(true)
+    const [signed] = state.signed
+    const oneTime = state.one_time[1]
+    expect(findPrekeys(state, use)).toEqual({ ok: true, found: { signed, oneTime, kem: null } })
+    const kem = state.kem[0]
+    expect(findPrekeys(state, { ...use, one_time: null, kem: kem?.id ?? '' })).toEqual({
+      ok: true,
+      found: { signed, oneTime: null, kem },
+    })
+    for (const unknown of [{ signed: 'other' }, { one_time: 'other' }, { kem: 'other' }])
+      expect(findPrekeys(state, { ...use, ...unknown })).toEqual({
+        ok: false,
+        code: 'unknown_prekey',
+      })
     const used = consumePrekeys(state, use)
     expect(used.one_time).toHaveLength(2)
     expect(findPrekeys(used, use)).toEqual({ ok: false, code: 'unknown_prekey' })
@@ -310,6 +328,11 @@ describe('the private state', () => {
     expect(findPrekeys(used, use)).toEqual({ ok: false, code: 'replayed' })
     const other = { ...use, ephemeral: toBase64Url(new Uint8Array(32).fill(8)) }
     expect(findPrekeys(used, other).ok).toBe(true)
+    const both = consumePrekeys(used, other)
+    for (const seen of [use, other])
+      expect(findPrekeys(both, seen)).toEqual({ ok: false, code: 'replayed' })
+    const next = rotatePrekeys(used, { ...making, now: PREKEY_LIFETIME, caughtUp: true })
+    expect(findPrekeys(next, { ...use, signed: next.signed[0]?.id ?? '' }).ok).toBe(true)
     const withOneTime = { ...use, one_time: state.one_time[0]?.id ?? '' }
     expect(findPrekeys(used, withOneTime).ok).toBe(true)
     const rotated = rotatePrekeys(used, { ...making, now: PREKEY_LIFETIME, caughtUp: true })

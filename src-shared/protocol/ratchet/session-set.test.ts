@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { toBase64Url, toUtf8 } from '../encoding/index.ts'
-import { dropSession, MAX_SESSIONS, parseSessionSet } from './index.ts'
+import { asPeer, crypto, makeDevice } from '../prekeys/testing/devices.ts'
+import {
+  canEncrypt,
+  decryptPairwise,
+  dropSession,
+  encryptPairwise,
+  initiateSession,
+  MAX_SESSIONS,
+  parseSessionSet,
+} from './index.ts'
 import { End, twoEnds } from './testing/two-devices.ts'
 
 describe('the first message', () => {
@@ -58,6 +67,42 @@ describe('the first message', () => {
     const { alice, bob } = twoEnds()
     alice.initiate(bob)
     expect(bob.hear(new End('mallory', 0), alice.say())).toBe('wrong_session')
+  })
+
+  it('is refused in a suite below what its receiver accepts', () => {
+    const { alice, bob } = twoEnds()
+    const initiated = initiateSession({
+      crypto,
+      random: alice.random,
+      set: alice.set,
+      local: alice.local,
+      peer: asPeer(bob.local),
+      bundle: bob.claim(),
+      preferredSuite: 1,
+    })
+    if (!initiated.ok) throw new Error(initiated.code)
+    alice.set = initiated.set
+    const { session, message } = alice.say()
+    const { set, prekeys } = bob
+    const local = { ...bob.local, minSuite: 2 }
+    const peer = asPeer(alice.local)
+    const context = toUtf8('test')
+    expect(
+      decryptPairwise({ crypto, set, prekeys, local, peer, session, message, context }),
+    ).toEqual({ ok: false, code: 'suite_too_weak' })
+  })
+
+  it('is not sent where the claimed bundle is refused', () => {
+    const { alice, bob } = twoEnds()
+    const initiated = initiateSession({
+      crypto,
+      random: alice.random,
+      set: alice.set,
+      local: alice.local,
+      peer: asPeer(makeDevice('mallory')),
+      bundle: bob.claim(),
+    })
+    expect(initiated).toEqual({ ok: false, code: 'wrong_device' })
   })
 
   it('is refused with a ratchet key of low order', () => {
@@ -144,6 +189,7 @@ describe('the set', () => {
     const old = alice.set.sending
     const fresh = alice.initiate(bob)
     expect(dropSession(alice.set, fresh).sending).toBe(old)
+    expect(dropSession(alice.set, old ?? '').sending).toBe(fresh)
     expect(dropSession(dropSession(alice.set, fresh), old ?? '').sending).toBeNull()
     expect(dropSession(alice.set, 'unknown')).toBe(alice.set)
   })
@@ -156,9 +202,49 @@ describe('the set', () => {
     expect(parseSessionSet(alice.set)).toEqual(alice.set)
   })
 
+  it('keeps the sending session even where it is the one unused for longest', () => {
+    const { alice, bob } = twoEnds(60)
+    const own = alice.initiate(bob)
+    const heard: string[] = []
+    // While ours is unanswered, a session with a greater id does not take its place.
+    for (let tries = 0; heard.length < MAX_SESSIONS && tries < 50; tries++) {
+      const session = bob.initiate(alice)
+      if (session < own) continue
+      expect(alice.hear(bob, bob.say('crossed'))).toBe('crossed')
+      heard.push(session)
+    }
+    expect(heard).toHaveLength(MAX_SESSIONS)
+    expect(alice.set.sending).toBe(own)
+    expect(alice.set.sessions.map(({ id }) => id)).toEqual([...heard.slice(1).reverse(), own])
+  })
+
+  it('says that a chain is used up, and changes nothing', () => {
+    const { alice } = twoEnds(4, true)
+    alice.say()
+    const [first, ...others] = alice.set.sessions
+    const { sending } = first?.chains ?? { sending: null }
+    if (first === undefined || sending === null) throw new Error('no sending chain')
+    const chain = { ...sending.chain, index: 2 ** 31 }
+    const full = { ...first, chains: { ...first.chains, sending: { ...sending, chain } } }
+    const set = { ...alice.set, sessions: [full, ...others] }
+    const { random } = alice
+    expect(
+      encryptPairwise({
+        crypto,
+        random,
+        set,
+        plaintext: toUtf8('more'),
+        context: toUtf8('test'),
+      }),
+    ).toEqual({ ok: false, code: 'chain_exhausted' })
+  })
+
   it('has no session to begin with', () => {
-    const { alice } = twoEnds()
+    const { alice, bob } = twoEnds()
     expect(() => alice.say()).toThrow('no_session')
+    expect(canEncrypt(alice.set)).toBe(false)
+    alice.initiate(bob)
+    expect(canEncrypt(alice.set)).toBe(true)
   })
 
   it('is not read from anything else', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CryptoError } from '../crypto.ts'
 import { fromBase64Url, toBase64Url, toUtf8 } from '../encoding/index.ts'
 import { crypto, seededRandom } from '../prekeys/testing/devices.ts'
 import type { RatchetHeader, RatchetMessage } from './header.ts'
@@ -130,6 +131,28 @@ describe('late messages', () => {
     expect(codeOf(late.session, next.message)).toBe('already_used')
   })
 
+  it('that were changed use up no kept key', () => {
+    const { alice, bob } = pair()
+    const one = say(bob, 'one')
+    const two = say(one.session, 'two')
+    const heard = hear(alice, two.message).session
+    const bytes = fromBase64Url(one.message.ciphertext)
+    const ciphertext = toBase64Url(bytes.map((byte, at) => (at === 0 ? byte ^ 1 : byte)))
+    expect(codeOf(heard, { ...one.message, ciphertext })).toBe('undecipherable')
+    expect(hear(heard, one.message).text).toBe('one')
+  })
+
+  it('are told from those that come in their turn', () => {
+    const { alice, bob } = pair()
+    const one = say(bob, 'one')
+    const two = say(one.session, 'two')
+    const later = decrypt(alice, { crypto, message: two.message, context })
+    if (!later.ok) throw new Error(later.code)
+    expect(later.late).toBe(false)
+    const late = decrypt(later.session, { crypto, message: one.message, context })
+    expect(late.ok && late.late).toBe(true)
+  })
+
   it('are read out of order within their chain', () => {
     const { alice, bob } = pair()
     const one = say(bob, 'one')
@@ -232,6 +255,7 @@ describe('bounds', () => {
       olds.push(old.message)
       const last = sayNth(old.session, 899)
       alice = hear(alice, last.message).session
+      expect(skippedKeys(alice)).toBe([900, 1800, 2000][turn])
       const answer = say(alice, 'answer')
       alice = answer.session
       bob = hear(last.session, answer.message).session
@@ -239,6 +263,40 @@ describe('bounds', () => {
     expect(skippedKeys(alice)).toBe(MAX_SKIPPED_PER_SESSION)
     expect(olds.map((message) => codeOf(alice, message))).toEqual(['already_used', 'ok', 'ok'])
     expect(sessionSchema.safeParse(alice).success).toBe(true)
+  })
+
+  it('forgets a chain all of whose skipped keys were dropped', () => {
+    let { alice, bob } = pair()
+    const before: number[] = []
+    for (const skipped of [100, 1000, 1000]) {
+      const last = sayNth(bob, skipped)
+      alice = hear(alice, last.message).session
+      before.push(alice.skipped.length)
+      const answer = say(alice, 'answer')
+      alice = answer.session
+      bob = hear(last.session, answer.message).session
+    }
+    expect(before).toEqual([1, 2, 2])
+    expect(alice.skipped.map(({ messages }) => messages.length)).toEqual([1000, 1000])
+    expect(sessionSchema.safeParse(alice).success).toBe(true)
+  })
+
+  it('reads what is 5,000 ahead, in a chain and after its end, and nothing further', () => {
+    const { alice, bob } = pair()
+    const first = say(bob, 'first')
+    const heard = hear(alice, first.message).session
+    const ahead = sayNth(first.session, MAX_FORWARD_STEPS)
+    expect(MAX_FORWARD_STEPS).toBe(5000)
+    expect(ahead.message.header.n).toBe(5001)
+    expect(codeOf(heard, ahead.message)).toBe('ok')
+    expect(codeOf(heard, say(ahead.session, 'further').message)).toBe('too_far_ahead')
+
+    const answer = say(heard, 'answer')
+    const turned = (from: Session) => say(hear(from, answer.message).session, 'turned').message
+    const almost = sayNth(first.session, MAX_FORWARD_STEPS - 1)
+    expect(turned(almost.session).header.pn).toBe(5001)
+    expect(codeOf(answer.session, turned(almost.session))).toBe('ok')
+    expect(codeOf(answer.session, turned(ahead.session))).toBe('too_far_ahead')
   })
 
   it('refuses a number too far ahead without doing the work', () => {
@@ -265,6 +323,21 @@ describe('bounds', () => {
       code: 'chain_exhausted',
     })
   })
+})
+
+it.each([
+  ['known', new CryptoError('bad_length')],
+  ['unknown', new TypeError('not at all')],
+])('does not take a fault of the crypto adapter for a bad message: %s', (_, error) => {
+  const { alice, bob } = pair()
+  const { message } = say(bob, 'hello')
+  const faulty = {
+    ...crypto,
+    x25519: (): never => {
+      throw error
+    },
+  }
+  expect(() => decrypt(alice, { crypto: faulty, message, context })).toThrow(error)
 })
 
 it('is not read from a state without any chain', () => {

@@ -277,6 +277,7 @@ describe('a certificate', () => {
       )
     expect(verify({ device: asPeer(bob) })).toBe('wrong_device')
     expect(verify({ device: { ...asPeer(alice), device: bob.device } })).toBe('wrong_device')
+    expect(verify({ device: { ...asPeer(alice), member: bob.member } })).toBe('wrong_device')
     expect(verify({ device: { ...asPeer(alice), ed25519: bob.ed25519 } })).toBe('bad_signature')
   })
 

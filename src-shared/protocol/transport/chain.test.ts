@@ -249,6 +249,8 @@ describe('who has the chain', () => {
     const twice = given(once.chain, [bob])
     expect(twice.chain).toEqual(once.chain)
     expect(twice.content).toEqual(once.content)
+    const chain = newChain()
+    expect(given(chain, [bob, carol]).chain).toEqual(given(chain, [carol, bob]).chain)
     expect(chainDistributionSchema.safeParse(once.content).success).toBe(true)
   })
 

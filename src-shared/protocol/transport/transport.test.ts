@@ -80,6 +80,11 @@ describe('a wrap', () => {
     expect(unwrap(alice, carol, wrap)).toEqual({ ok: false, code: 'wrong_recipient' })
     const { member, device } = carol.local
     expect(unwrap(alice, carol, { ...wrap, member, device }).ok).toBe(false)
+    for (const change of [{ member }, { device }])
+      expect(unwrap(alice, bob, { ...wrap, ...change })).toEqual({
+        ok: false,
+        code: 'wrong_recipient',
+      })
   })
 
   it('is refused as from another sender', () => {

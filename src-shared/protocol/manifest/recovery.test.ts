@@ -10,11 +10,13 @@ import {
   removeDevices,
   REPLACEMENT_WAIT,
   replaceRecovery,
+  sequencingRefusal,
+  verifyGenesis,
   VETO_PAUSE,
   vetoRequest,
 } from './index.ts'
 import type { ManifestState } from './index.ts'
-import { add, after, begin, crypto, device, verdict, words } from './testing/account.ts'
+import { add, after, begin, crypto, device, genesis, verdict, words } from './testing/account.ts'
 
 const first = device('first')
 const second = device('second')
@@ -258,5 +260,74 @@ describe('contesting a removal', () => {
     expect(verdict(intruded, stranger)).toBe('unknown_device')
     const active = contestRemoval(crypto, intruded, thief, oldWords, intruded.head, [first.id])
     expect(verdict(intruded, active)).toBe('device_not_removed')
+  })
+})
+
+describe('the home node', () => {
+  const DAY = 86_400_000
+  const now = 100 * DAY
+  const refusal = (before: ManifestState, next: ManifestState, seen: number, at: number) =>
+    sequencingRefusal(before, next, (hash) => (hash === before.head ? seen : 0), at)
+
+  it('has waits and windows of the length that the draft gives them', () => {
+    expect([RECOVERY_WAIT, VETO_PAUSE, REPLACEMENT_WAIT, CONTEST_WINDOW]).toEqual([
+      2 * DAY,
+      7 * DAY,
+      7 * DAY,
+      7 * DAY,
+    ])
+  })
+
+  it('lets the recovery key activate a device after its wait and not before', () => {
+    const before = asked()
+    const next = after(before, (state) => activateRequest(crypto, state, oldWords, before.head))
+    expect(refusal(before, next, now, now + RECOVERY_WAIT - 1)).toBe('too_early')
+    expect(refusal(before, next, now, now + RECOVERY_WAIT)).toBe(null)
+    expect(sequencingRefusal(before, next, () => null, now)).toBe('too_early')
+  })
+
+  it('lets a device that lets a device in end the wait', () => {
+    const before = asked()
+    const next = after(before, (state) => activateRequest(crypto, state, first, before.head))
+    expect(refusal(before, next, now, now)).toBe(null)
+  })
+
+  it('lets a new recovery key wait, whoever speaks for it', () => {
+    const before = after(two(), (state) => replaceRecovery(crypto, state, first, newWords, null))
+    const next = after(before, (state) => activateRequest(crypto, state, second, before.head))
+    expect(refusal(before, next, now, now + REPLACEMENT_WAIT - 1)).toBe('too_early')
+    expect(refusal(before, next, now, now + REPLACEMENT_WAIT)).toBe(null)
+  })
+
+  it('takes the next request after the pause that a veto makes', () => {
+    const request = asked()
+    const before = after(request, (state) => vetoRequest(crypto, state, first, request.head))
+    const next = after(before, (state) => recoverDevice(crypto, state, thief, oldWords))
+    expect(refusal(before, next, now, now + VETO_PAUSE - 1)).toBe('too_early')
+    expect(refusal(before, next, now, now + VETO_PAUSE)).toBe(null)
+    const start = two()
+    expect(refusal(start, asked(start), now, now)).toBe(null)
+  })
+
+  it('takes a contest within its window, counted from the removal', () => {
+    const before = after(two(), (state) => removeDevices(crypto, state, second, [first.id]))
+    const next = after(before, (state) =>
+      contestRemoval(crypto, state, first, oldWords, before.head, [second.id]),
+    )
+    expect(refusal(before, next, now, now + CONTEST_WINDOW - 1)).toBe(null)
+    expect(refusal(before, next, now, now + CONTEST_WINDOW)).toBe('too_late')
+    expect(sequencingRefusal(before, next, () => null, now)).toBe(null)
+  })
+
+  it('holds back nothing else', () => {
+    const before = two()
+    const next = after(before, (state) => removeDevices(crypto, state, first, [second.id]))
+    expect(refusal(before, next, now, now)).toBe(null)
+    expect(verifyGenesis(crypto, genesis())).toEqual({ ok: true, state: begin() })
+    const { entry, signatures } = genesis()
+    const { by = '' } = signatures
+    expect(verifyGenesis(crypto, { entry, signatures: { by } })).toMatchObject({
+      code: 'missing_signature',
+    })
   })
 })

@@ -88,8 +88,8 @@ async function bothSee(a: TestUser, b: TestUser, room: string, sent: string): Pr
   for (const user of [a, b]) await until(async () => (await texts(user, room)).includes(sent))
 }
 
-/** Spread over all boundaries, a different share each time; all of them with `ECCP_LONG_TESTS`. */
-const STRIDE = process.env['ECCP_LONG_TESTS'] === undefined ? 4 : 1
+/** Spread over all boundaries, a different share each time; all of them with `ECCP_LONG`. */
+const STRIDE = process.env['ECCP_LONG'] === undefined ? 4 : 1
 const OFFSET = Math.floor(Math.random() * STRIDE)
 
 describe('a crash at every commit and every request', () => {

@@ -460,7 +460,7 @@ describe('the manifest', () => {
     expect([again.status, again.body.errcode]).toEqual([401, 'E_DEVICE_REMOVED'])
   })
 
-  it('gives a log from a height on, and none of an unknown or foreign user', async () => {
+  it('gives a log from a height on, and none of an unknown user or of one who can not be asked for', async () => {
     const alice = await register(node, fresh())
     await letIn(alice, await signIn(alice))
     const read = (userId: string, from?: number) =>
@@ -468,7 +468,7 @@ describe('the manifest', () => {
     expect((await read(alice.userId, 1)).body.entries).toHaveLength(1)
     expect((await read(alice.userId, 9)).body.entries).toHaveLength(0)
     expect((await read('@nobody:node.test')).body.errcode).toBe('M_NOT_FOUND')
-    expect((await read(`@${alice.name}:elsewhere.test`)).body.errcode).toBe('M_NOT_FOUND')
+    expect((await read(`@${alice.name}:elsewhere.test`)).body.errcode).toBe('E_PEER_UNREACHABLE')
   })
 })
 

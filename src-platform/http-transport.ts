@@ -5,6 +5,7 @@
 import { TransportError } from '../src-shared/client/index.ts'
 import type { Cancel, HttpRequest, HttpResponse, Transport } from '../src-shared/client/index.ts'
 import type { TransportErrorCode } from '../src-shared/client/index.ts'
+import { openLink } from './web-socket-link.ts'
 
 export interface HttpTransportOptions {
   /** Origin, asked anew for every request: a personal node may come back on another port. */
@@ -58,6 +59,10 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
   const fetch = options.fetch ?? globalThis.fetch
 
   return {
+    async link(request, listener, cancel) {
+      const base = await options.baseUrl()
+      return openLink(base, request, listener, classify, cancel)
+    },
     async request(request: HttpRequest, cancel?: Cancel): Promise<HttpResponse> {
       if (cancel?.cancelled === true) throw new TransportError('cancelled')
       const abort = new AbortController()

@@ -1,7 +1,9 @@
 /**
  * An HTTP proxy on loopback between apps and a node. It keeps an independent record of what crossed,
  * and can cut a connection at a chosen place: before a request reaches the node, or after the node has
- * answered and before the client hears it. It understands no message.
+ * answered and before the client hears it. Streams are relayed frame by frame: each frame of a client is an
+ * exchange of its own (method `FRAME`), each frame of the node waits as answers do, and either can be cut,
+ * which ends the stream. It understands no message.
  */
 import {
   createServer,
@@ -10,6 +12,8 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocket, WebSocketServer } from 'ws'
 
 export interface Exchange {
   readonly method: string
@@ -121,6 +125,105 @@ export async function startRecordingProxy(initialTarget: string): Promise<Record
       answer.destroy()
     })
   })
+  const sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    handleProtocols: (offered) => [...offered][0] ?? false,
+  })
+  const links = new Set<WebSocket>()
+
+  /** Both sides of a stream, until one of them ends. */
+  const relay = (client: WebSocket, node: WebSocket, opening: Exchange): void => {
+    const end = (): void => {
+      client.terminate()
+      node.terminate()
+      links.delete(client)
+    }
+    links.add(client)
+    const record = (requestBody: Buffer): Exchange => {
+      const { path, authorization } = opening
+      const exchange = { method: 'FRAME', path, authorization, requestBody }
+      const recorded: Exchange = { ...exchange, status: null, responseBody: null }
+      exchanges.push(recorded)
+      return recorded
+    }
+    client.on('message', (data: Buffer, isBinary) => {
+      const exchange = record(data)
+      const cut = decide(exchange)
+      if (cut !== 'before_node' && target !== null) {
+        exchange.status = 200
+        node.send(data, { binary: isBinary })
+      }
+      if (cut !== null || target === null) end()
+    })
+    node.on('message', (data: Buffer, isBinary) => {
+      const forwardOn = (): void => {
+        const exchange = record(Buffer.alloc(0))
+        exchange.status = 200
+        exchange.responseBody = data
+        if (decide(exchange) !== null || target === null) end()
+        else client.send(data, { binary: isBinary })
+      }
+      // Timers of one length go off in order.
+      if (delay > 0) setTimeout(forwardOn, delay)
+      else forwardOn()
+    })
+    client.on('error', end).on('close', end)
+    node.on('error', end).on('close', (code, reason) => {
+      // What a node says by ending is passed on; a broken connection breaks.
+      if (code >= 4000 && code < 5000) client.close(code, reason)
+      else end()
+      links.delete(client)
+    })
+  }
+
+  server.on('upgrade', (source: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const opening: Exchange = {
+      method: 'UPGRADE',
+      path: source.url ?? '/',
+      authorization: source.headers.authorization ?? null,
+      requestBody: Buffer.alloc(0),
+      status: null,
+      responseBody: null,
+    }
+    exchanges.push(opening)
+    socket.on('error', () => socket.destroy())
+    const cut = decide(opening)
+    if (target === null || cut === 'before_node') {
+      socket.destroy()
+      return
+    }
+    const { authorization } = opening
+    const protocols = (source.headers['sec-websocket-protocol'] ?? '').split(/, */)
+    const node = new WebSocket(
+      new URL(opening.path, target.href.replace(/^http/, 'ws')),
+      protocols,
+      {
+        headers: authorization === null ? {} : { authorization },
+        perMessageDeflate: false,
+      },
+    )
+    node.on('unexpected-response', (_request, response) => {
+      opening.status = response.statusCode ?? 502
+      socket.end(
+        `HTTP/1.1 ${String(opening.status)} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      )
+      node.terminate()
+    })
+    node.on('error', () => socket.destroy())
+    node.once('open', () => {
+      opening.status = 101
+      if (cut === 'after_node') {
+        node.terminate()
+        socket.destroy()
+        return
+      }
+      sockets.handleUpgrade(source, socket, head, (client) => {
+        relay(client, node, opening)
+      })
+    })
+  })
+
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
@@ -128,7 +231,9 @@ export async function startRecordingProxy(initialTarget: string): Promise<Record
     exchanges,
     setTarget(url) {
       target = url === null ? null : new URL(url)
-      if (target === null) for (const answer of open) answer.destroy()
+      if (target !== null) return
+      for (const answer of open) answer.destroy()
+      for (const client of links) client.terminate()
     },
     setDelay(ms) {
       delay = ms
@@ -137,6 +242,7 @@ export async function startRecordingProxy(initialTarget: string): Promise<Record
       decide = next
     },
     close() {
+      for (const client of links) client.terminate()
       server.closeAllConnections()
       return new Promise((resolve) => {
         server.close(() => {

@@ -151,7 +151,7 @@ export class Rooms {
       .where('member', '=', member)
       .where('membership', 'in', memberships)
       .orderBy('latest', 'desc')
-      .orderBy('room_id')
+      .orderBy('room_id', 'desc')
       .offset(first)
       .limit(last - first + 1)
       .execute()

@@ -56,7 +56,40 @@ export class Life {
       if (planned !== null && planned === this.#plan) return this.#die()
       return this.dead ? never() : response
     },
+    ...(real.link === undefined ? {} : { link: this.#linkThrough(real.link.bind(real)) }),
   })
+
+  /** Every frame that is sent is a boundary, as a request is. */
+  #linkThrough(open: NonNullable<Transport['link']>): NonNullable<Transport['link']> {
+    return async (request, listener, cancel) => {
+      if (this.dead) return never()
+      const alive =
+        <A>(hear: (arg: A) => void) =>
+        (arg: A): void => {
+          if (!this.dead) hear(arg)
+        }
+      const heard = { onFrame: alive(listener.onFrame), onEnd: alive(listener.onEnd) }
+      const link = await open(request, heard, cancel)
+      if (link === null) return null
+      return {
+        send: (text) => {
+          if (this.dead) return
+          const plan = this.#plan
+          const planned = plan?.at === 'request' && plan.count === this.#requests++ ? plan : null
+          if (planned?.when !== 'before') link.send(text)
+          if (planned === null) return
+          void this.#die()
+          // What was sent arrives, and nobody is there any more.
+          setTimeout(() => {
+            link.close()
+          }, 50)
+        },
+        close: () => {
+          link.close()
+        },
+      }
+    }
+  }
 
   #die(): Promise<never> {
     this.dead = true

@@ -36,6 +36,7 @@ import { Sessions } from './sessions/sessions.ts'
 import { ToDeviceQueue } from './sessions/to-device-queue.ts'
 import { Connection } from './sync/connection.ts'
 import { Intake } from './sync/intake.ts'
+import { Looking } from './sync/looking.ts'
 import { SyncLoop } from './sync/sync-loop.ts'
 import { ToDeviceIntake } from './sync/to-device-intake.ts'
 import { MessageReader } from './timeline/message-reader.ts'
@@ -119,7 +120,8 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     toDevice: new ToDeviceIntake(ctx, { contacts, sessions, repair, keyRequests, names }),
     account: (step, response) => tasks.take(step, response),
   })
-  const sync = new SyncLoop(ctx, connection, intake)
+  const sync = new SyncLoop(ctx, connection, intake, new Looking(ctx, rooms))
+  transmitter.makeWhole = (room) => intake.makeWhole(room)
   const items = new ItemViews(ctx, { contacts, timeline, transmitter })
   const views = new ViewBuilder(ctx, {
     contacts,

@@ -79,9 +79,36 @@ export interface Cancel {
   onCancel(listener: () => void): () => void
 }
 
+export interface LinkRequest {
+  readonly path: string
+  readonly token: string | null
+  readonly subprotocol: string
+  /** For opening. */
+  readonly timeoutMs: number
+  /** A larger frame ends the link. */
+  readonly maxBytes: number
+  /** A link on which nothing is heard for so long, pings included, is ended. */
+  readonly silenceMs: number
+}
+
+/** A two-way link of text frames. */
+export interface Link {
+  send(text: string): void
+  /** `onEnd` is not called for it. */
+  close(): void
+}
+
+export interface LinkListener {
+  onFrame(text: string): void
+  /** Once. The close code of a WebSocket; 1006 where the connection broke. */
+  onEnd(code: number): void
+}
+
 /** Bound to one homeserver. */
 export interface Transport {
   request(request: HttpRequest, cancel?: Cancel): Promise<HttpResponse>
+  /** Absent where there is none. Null: the other side does not want one. Throws `TransportError`. */
+  link?(request: LinkRequest, listener: LinkListener, cancel?: Cancel): Promise<Link | null>
 }
 
 export interface Clock {

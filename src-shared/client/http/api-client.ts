@@ -13,6 +13,9 @@ import type {
   Cancel,
   HttpRequest,
   HttpResponse,
+  Link,
+  LinkListener,
+  LinkRequest,
   Log,
   Transport,
   TransportErrorCode,
@@ -99,7 +102,7 @@ export class ApiClient {
   /** Throws `Unanswered`. */
   async call<N extends EndpointName>(name: N, options: CallOptions<N> = {}): Promise<Answer<N>> {
     const endpoint = clientApi[name]
-    const { transport, log, token, onSignedOut, onSilence } = this.#options
+    const { transport, log, token, onSilence } = this.#options
     const { body } = options
     const bytes = options.bytes ?? (body === undefined ? null : toUtf8(JSON.stringify(body)))
     log('http.before', { what: name })
@@ -113,7 +116,7 @@ export class ApiClient {
     }
     const response = await transport.request(request, options.cancel).catch((error: unknown) => {
       if (!(error instanceof TransportError)) throw error
-      if (name !== 'sync' && error.code !== 'cancelled') onSilence?.()
+      if (name !== 'sync' && name !== 'syncWindows' && error.code !== 'cancelled') onSilence?.()
       throw new Unanswered(error.code)
     })
     log('http.after', { what: name, status: response.status })
@@ -128,9 +131,29 @@ export class ApiClient {
       return { ok: true, value: parsed.data as Response<N> }
     }
     const refusal = refusalOf(response)
-    if (refusal.errcode === 'M_UNKNOWN_TOKEN' || refusal.errcode === 'E_DEVICE_REMOVED')
-      onSignedOut?.(refusal.errcode)
+    this.refusedToken(refusal.errcode)
     return { ok: false, refusal }
+  }
+
+  /** Null where there is no link to be had. Throws `Unanswered`. */
+  async link(
+    request: Omit<LinkRequest, 'token' | 'timeoutMs'>,
+    listener: LinkListener,
+    cancel: Cancel,
+  ): Promise<Link | null> {
+    const { transport, token } = this.#options
+    if (transport.link === undefined) return null
+    const whole = { ...request, token: token(), timeoutMs: TIMEOUT_MS }
+    return transport.link(whole, listener, cancel).catch((error: unknown) => {
+      if (error instanceof TransportError) throw new Unanswered(error.code)
+      throw error
+    })
+  }
+
+  /** Passes on where the node says that it does not know the token any more. */
+  refusedToken(errcode: Errcode): void {
+    if (errcode === 'M_UNKNOWN_TOKEN' || errcode === 'E_DEVICE_REMOVED')
+      this.#options.onSignedOut?.(errcode)
   }
 }
 

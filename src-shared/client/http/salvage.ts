@@ -43,11 +43,13 @@ export function salvageMessages(json: unknown): unknown {
 
 function salvageRoom(delta: Fields): Fields {
   const state = 'state' in delta ? { state: fitting(pduSchema, delta['state']) } : {}
+  const senders = 'senders' in delta ? { senders: fitting(pduSchema, delta['senders']) } : {}
   return {
     ...delta,
     timeline: fitting(timelineEntrySchema, delta['timeline']),
     receipts: fitting(receiptSchema, delta['receipts']),
     ...state,
+    ...senders,
   }
 }
 

@@ -73,6 +73,7 @@ export class MessageActions {
         lastActivity: clock.now(),
         hasDraft: false,
         unread: 0,
+        unseen: 0,
         mentions: 0,
       })
       this.#kick(step, room)

@@ -57,6 +57,9 @@ export class Transmitter {
     this.#parts = parts
   }
 
+  /** Fetches the members of a room that is known in part; false where that can't be had now. */
+  makeWhole: (room: string) => Promise<boolean> = () => Promise.resolve(true)
+
   async start(): Promise<void> {
     this.#started = true
     for (const room of await this.#parts.outbox.rooms(this.#ctx.db)) this.kick(room)
@@ -107,6 +110,7 @@ export class Transmitter {
         if (pause !== null) return pause
         continue
       }
+      if (!(await this.makeWhole(room))) return NOT_READY_PAUSE
       const state = await this.#parts.states.get(db, room)
       const info = await this.#parts.rooms.get(db, room)
       // Made or joined here a moment ago; the next sync brings the state to seal on.

@@ -199,9 +199,14 @@ export class RoomActions {
   async markRead(room: string): Promise<void> {
     const { db } = this.#ctx
     const before = await this.#parts.rooms.get(db, room)
-    if (before === null || (before.unread === 0 && before.mentions === 0)) return
+    if (before === null || before.unread + before.unseen + before.mentions === 0) return
     await db.step('room.read', async (step) => {
-      await this.#parts.rooms.update(step, room, (entry) => ({ ...entry, unread: 0, mentions: 0 }))
+      await this.#parts.rooms.update(step, room, (entry) => ({
+        ...entry,
+        unread: 0,
+        unseen: 0,
+        mentions: 0,
+      }))
       if (this.#parts.readReceipts()) await this.#confirmReading(step, before)
     })
   }

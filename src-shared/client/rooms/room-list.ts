@@ -88,6 +88,10 @@ export function newRoomEntry(
     last: -1,
     older: null,
     creating: false,
+    partial: false,
+    behind: false,
+    unseen: 0,
+    gaps: [],
     ...fields,
   }
 }

@@ -37,6 +37,17 @@ const roomEntrySchema = z.object({
   older: z.string().nullable(),
   /** Made here and not yet confirmed by the node. */
   creating: z.boolean(),
+  /** Of its members only a part is known. */
+  partial: z.boolean().default(false),
+  /** Something was passed over since the room was last shown by the node. */
+  behind: z.boolean().default(false),
+  /** Messages of others among it. */
+  unseen: z.int().default(0),
+  /**
+   * Where page numbers jump, newest last: pages between `low` and `high` lie in a gap that is filled from
+   * `prev` downwards; null once it is closed.
+   */
+  gaps: z.array(z.object({ low: z.int(), high: z.int(), prev: z.string().nullable() })).default([]),
 })
 export type RoomEntry = z.infer<typeof roomEntrySchema>
 

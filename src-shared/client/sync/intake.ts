@@ -3,15 +3,16 @@
  * batches of whole steps, the last of them together with the new position. Only then does the loop ask
  * for more, which is what tells the node that all of it is safe (Sync §8).
  */
-import { creation } from '../../protocol/index.ts'
+import { creation, MESSAGE_TYPES } from '../../protocol/index.ts'
 import type { Pdu } from '../../protocol/index.ts'
-import type { RoomDelta, SyncResponse, TimelineEntry } from '../../api/index.ts'
+import type { RoomDelta, RoomLine, SyncResponse, TimelineEntry } from '../../api/index.ts'
 import { POSITION, positionRecord } from '../account/account-record.ts'
 import type { Context } from '../context.ts'
 import { EngineError } from '../errors.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import type { Step } from '../store/database.ts'
 import type { StoredItem, StoredMessage } from '../timeline/stored-item.ts'
+import type { TimelineGap } from '../timeline/timeline.ts'
 import { Acquaintance } from './acquaintance.ts'
 import { History } from './history.ts'
 import { beginningOf, describeRoom } from './room-facts.ts'
@@ -64,6 +65,7 @@ export class Intake {
       response,
       rooms.flatMap(({ delta, timeline }) => [
         ...(delta.state ?? []),
+        ...(delta.senders ?? []),
         ...timeline.map((entry) => entry.pdu),
       ]),
     )
@@ -92,15 +94,38 @@ export class Intake {
     return this.#history.backfill(room)
   }
 
+  /** One page of a gap. Throws `Unanswered`. */
+  fillGap(room: string, gap: TimelineGap): Promise<void> {
+    return this.#history.fillGap(room, gap)
+  }
+
+  /**
+   * The whole state of a room of which a part of the members is known: recipients are never taken from a
+   * part. Throws `Unanswered`; false where the node does not give it.
+   */
+  async makeWhole(room: string): Promise<boolean> {
+    const { db } = this.#ctx
+    if ((await this.#parts.rooms.get(db, room))?.partial !== true) return true
+    return this.#fetchState(room)
+  }
+
+  async #fetchState(room: string): Promise<boolean> {
+    const { api, db, life } = this.#ctx
+    const answer = await api.call('state', { params: { roomId: room }, cancel: life })
+    if (!answer.ok) return false
+    await this.#people.meet(answer.value.events)
+    await db.step('room.state', async (step) => {
+      await this.#adopt(step, room, answer.value.events)
+      await this.#parts.rooms.update(step, room, (entry) => ({ ...entry, partial: false }))
+    })
+    return true
+  }
+
   /** Rooms whose state is not the node's; asked for once, verified as ever. */
   async #resolveDoubts(): Promise<void> {
-    const { api, db, life } = this.#ctx
     for (const room of [...this.#doubtful]) {
       this.#doubtful.delete(room)
-      const answer = await api.call('state', { params: { roomId: room }, cancel: life })
-      if (!answer.ok) continue
-      await this.#people.meet(answer.value.events)
-      await db.step('room.state', (step) => this.#adopt(step, room, answer.value.events))
+      await this.#fetchState(room)
     }
   }
 
@@ -110,8 +135,9 @@ export class Intake {
     const state = await this.#parts.states.get(db, room)
     const continues =
       entry?.membership === 'join' && creation(state) !== null && delta.membership !== 'invite'
-    if (!continues || !delta.limited || delta.prev === null)
-      return { room, delta, timeline: delta.timeline, continues, gap: false }
+    const plain = { room, delta, timeline: delta.timeline, gap: false }
+    if (!continues || !delta.limited || delta.prev === null) return { ...plain, continues }
+    if (delta.members !== undefined) return this.#beside(plain)
     const { missing, closed } = await this.#history.closeGap(room, delta.prev)
     return {
       room,
@@ -122,6 +148,15 @@ export class Intake {
     }
   }
 
+  /** A room that a window shows anew: it goes on from what is known, or stands apart from it. */
+  async #beside(plain: Pick<Prepared, 'room' | 'delta' | 'timeline' | 'gap'>): Promise<Prepared> {
+    const { db } = this.#ctx
+    for (const { pdu } of plain.timeline)
+      if (await this.#parts.timeline.knows(db, plain.room, pdu.event.envelope_id))
+        return { ...plain, continues: true }
+    return { ...plain, continues: false }
+  }
+
   async #store(response: SyncResponse, rooms: readonly Prepared[]): Promise<void> {
     const { db } = this.#ctx
     const work: ((step: Step) => Promise<void>)[] = []
@@ -130,6 +165,8 @@ export class Intake {
         this.#alone(step, 'to-device', (inner) => this.#parts.toDevice.take(inner, message)),
       )
     for (const room of rooms) work.push(...this.#roomWork(room))
+    for (const [room, line] of Object.entries(response.summaries ?? {}))
+      work.push((step) => this.#passOver(step, room, line))
     for (const { user_id: userId, display_name: name } of response.profiles)
       work.push((step) => this.#people.rename(step, userId, name))
     work.push((step) => this.#parts.account(step, response))
@@ -156,9 +193,9 @@ export class Intake {
   }
 
   #roomWork(prepared: Prepared): ((step: Step) => Promise<void>)[] {
-    const { room, delta, timeline, continues, gap } = prepared
+    const { room, delta, timeline } = prepared
     const work: ((step: Step) => Promise<void>)[] = []
-    work.push((step) => this.#enter(step, room, delta, continues, gap))
+    work.push((step) => this.#enter(step, prepared))
     for (const entry of timeline)
       work.push((step) =>
         this.#alone(step, 'event', async (inner) => {
@@ -174,24 +211,20 @@ export class Intake {
   }
 
   /** State before the timeline begins, at first sight. */
-  async #enter(
-    step: Step,
-    room: string,
-    delta: RoomDelta,
-    continues: boolean,
-    gap: boolean,
-  ): Promise<void> {
+  async #enter(step: Step, { room, delta, continues, gap }: Prepared): Promise<void> {
     const { rooms, timeline } = this.#parts
+    await this.#introduce(step, room, delta)
     if (delta.state !== undefined && !continues) {
       await this.#adopt(step, room, delta.state)
       const invited = delta.membership === 'invite'
       if (invited) await this.#tellBeginning(step, room)
       await rooms.update(step, room, (entry) => ({
         ...entry,
-        older: entry.last < entry.first && !invited ? delta.prev : entry.older,
+        partial: delta.members?.whole === false,
         lastActivity: Math.max(entry.lastActivity, invited ? this.#ctx.clock.now() : 0),
         unread: invited && entry.unread === 0 ? 1 : entry.unread,
       }))
+      if (!invited && !gap && delta.prev !== null) await timeline.openGap(step, room, delta.prev)
     }
     if (gap) {
       const ts = this.#ctx.clock.now()
@@ -214,6 +247,39 @@ export class Intake {
     await timeline.append(step, room, beginningOf(state, this.#ctx.me.member))
   }
 
+  /** What windows say beside state and timeline. */
+  async #introduce(step: Step, room: string, delta: RoomDelta): Promise<void> {
+    const { rooms, states } = this.#parts
+    const before = await rooms.get(step, room)
+    if (delta.senders !== undefined && before?.partial === true)
+      await states.adopt(step, room, delta.senders)
+    const { members, state } = delta
+    if (members === undefined || state === undefined || before === null) return
+    // What is known may be older than what was passed over.
+    if (before.behind) await this.#adopt(step, room, state)
+    const { me } = this.#ctx
+    const shown = delta.timeline.filter(
+      ({ pdu: { envelope } }) =>
+        envelope.type === MESSAGE_TYPES.message && envelope.member !== me.member,
+    )
+    await rooms.update(step, room, (entry) => ({
+      ...entry,
+      partial: !members.whole && (entry.partial || entry.behind),
+      behind: false,
+      unseen: Math.max(0, entry.unseen - shown.length),
+    }))
+  }
+
+  /** Outside of all windows something happened. */
+  async #passOver(step: Step, room: string, line: RoomLine): Promise<void> {
+    await this.#parts.rooms.update(step, room, (entry) => ({
+      ...entry,
+      behind: true,
+      unseen: entry.unseen + line.unseen,
+      lastActivity: Math.max(entry.lastActivity, line.latest ?? 0),
+    }))
+  }
+
   async #adopt(step: Step, room: string, pdus: readonly Pdu[]): Promise<void> {
     const { states, rooms } = this.#parts
     const state = await states.adopt(step, room, pdus)
@@ -227,7 +293,9 @@ export class Intake {
   async #keep(step: Step, room: string, taken: Taken): Promise<void> {
     const { timeline, reader, receipts, rooms } = this.#parts
     const { me, publish } = this.#ctx
-    if (taken.stateDoubtful) this.#doubtful.add(room)
+    // Of a room known in part another's view of it can't be judged.
+    if (taken.stateDoubtful && (await rooms.get(step, room))?.partial !== true)
+      this.#doubtful.add(room)
     await timeline.append(step, room, taken.items)
     const messages = taken.items.filter((item): item is StoredMessage => item.kind === 'message')
     for (const message of messages) {

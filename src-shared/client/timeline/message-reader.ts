@@ -159,6 +159,7 @@ function after(
     lastActivity: Math.max(entry.lastActivity, item.ts),
     // Whoever writes has seen what was there.
     unread: mine ? 0 : entry.unread + 1,
+    unseen: mine ? 0 : entry.unseen,
     mentions: mine ? 0 : entry.mentions + (mention ? 1 : 0),
   }
 }

@@ -14,6 +14,11 @@ import type { IndexEntry } from './timeline-records.ts'
 /** Relations kept for an envelope that has not arrived. */
 const MAX_WAITING = 64
 
+/** Page numbers left free for what lies in a gap. */
+const GAP_PAGES = 1000
+
+export type TimelineGap = RoomEntry['gaps'][number]
+
 export class Timeline {
   readonly #ctx: Context
   readonly #rooms: RoomList
@@ -86,6 +91,47 @@ export class Timeline {
     })
   }
 
+  /** What comes from now on stands apart from what is there: what lies between begins before `prev`. */
+  async openGap(step: Step, room: string, prev: string): Promise<void> {
+    await this.#rooms.update(step, room, (entry) => {
+      if (entry.last < entry.first) return { ...entry, older: prev }
+      const high = entry.last + GAP_PAGES
+      return { ...entry, last: high, gaps: [...entry.gaps, { low: entry.last, high, prev }] }
+    })
+    step.after(() => {
+      this.#ctx.publish.timelineReset(room)
+    })
+  }
+
+  /** At the newer end of a gap, before what stands there; `items` oldest first, `prev` null closes it. */
+  async fillGap(
+    step: Step,
+    room: string,
+    gap: TimelineGap,
+    items: readonly StoredItem[],
+    prev: string | null,
+  ): Promise<void> {
+    let { high } = gap
+    for (let end = items.length; end > 0; end -= PAGE_SIZE) {
+      high--
+      const settled: StoredItem[] = []
+      for (const item of items.slice(Math.max(0, end - PAGE_SIZE), end))
+        settled.push(await this.#settle(step, room, item, high))
+      step.put(pageRecord, pageKey(room, high), { v: 1, items: settled })
+    }
+    // Page numbers run out long after anybody's patience.
+    const full = high - GAP_PAGES / 10 <= gap.low
+    await this.#rooms.update(step, room, (entry) => ({
+      ...entry,
+      gaps: entry.gaps.map((one) =>
+        one.high === gap.high ? { ...one, high, prev: full ? null : prev } : one,
+      ),
+    }))
+    step.after(() => {
+      this.#ctx.publish.timelineReset(room)
+    })
+  }
+
   /** Whether an item with this key stands on one of the newest pages. */
   async keyed(reader: Reader, room: string, key: string): Promise<boolean> {
     const entry = await this.#rooms.get(reader, room)
@@ -143,21 +189,34 @@ export class Timeline {
     await this.note(step, room, target, { w: [...waiting, relation] })
   }
 
-  /** Items of whole pages, newest last, until `limit` is reached or nothing older is stored. */
+  /**
+   * Items of whole pages, newest last, until `limit` is reached, nothing older is stored, or a gap begins
+   * that is still open.
+   */
   async read(
     reader: Reader,
     entry: RoomEntry,
     before: number | null,
     limit: number,
-  ): Promise<{ readonly items: readonly StoredItem[]; readonly oldest: number }> {
+  ): Promise<{
+    readonly items: readonly StoredItem[]
+    readonly oldest: number
+    /** The open gap that ended it. */
+    readonly gap: TimelineGap | null
+  }> {
     const items: StoredItem[] = []
     let number = before === null ? entry.last : before - 1
     for (; number >= entry.first; number--) {
+      const gap = entry.gaps.find(({ low, high }) => number > low && number < high)
+      if (gap !== undefined) {
+        if (gap.prev !== null) return { items, oldest: gap.high, gap }
+        number = gap.low
+      }
       const page = await reader.get(pageRecord, pageKey(entry.id, number))
       items.unshift(...(page?.items ?? []))
       if (items.length >= limit) break
     }
-    return { items, oldest: Math.max(number, entry.first) }
+    return { items, oldest: Math.max(number, entry.first), gap: null }
   }
 
   /** Notes where the item stands and lets what waited for it take effect. */

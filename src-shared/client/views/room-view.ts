@@ -37,7 +37,7 @@ export function summaryView(entry: RoomEntry): RoomSummary | null {
     topic: entry.topic,
     preview: entry.preview,
     lastActivity: entry.lastActivity,
-    unread: entry.unread,
+    unread: entry.unread + entry.unseen,
     mentions: entry.mentions,
     memberCount: entry.memberCount,
     peer: peer?.member ?? null,

@@ -25,7 +25,7 @@ import type { Connection } from '../sync/connection.ts'
 import type { Intake } from '../sync/intake.ts'
 import type { StoredMessage } from '../timeline/stored-item.ts'
 import { pageKey, pageRecord } from '../timeline/timeline-records.ts'
-import type { Timeline } from '../timeline/timeline.ts'
+import type { Timeline, TimelineGap } from '../timeline/timeline.ts'
 import { storedAlerts } from './alerts.ts'
 import type { ItemViews } from './item-view.ts'
 import type { TouchedItem, ViewSource } from './publisher.ts'
@@ -184,28 +184,30 @@ export class ViewBuilder implements ViewSource {
     if (entry === null) throw new EngineError('unknown_room')
     let read = await timeline.read(db, entry, from, limit)
     for (let round = 0; read.items.length === 0 && round < MAX_BACKFILLS; round++) {
-      if (!(await this.#fetchOlder(room))) break
+      if (!(await this.#fetchOlder(room, read.gap))) break
       entry = (await rooms.get(db, room)) ?? entry
       read = await timeline.read(db, entry, from, limit)
     }
     const shown: TimelineItem[] = []
     for (const item of read.items) shown.push(await items.item(room, item))
     if (before === null) shown.push(...(await this.#waiting(room)))
-    const more = read.oldest > entry.first || entry.older !== null
-    const older =
-      more && (read.items.length > 0 || entry.older !== null) ? String(read.oldest) : null
+    const more = read.oldest > entry.first || entry.older !== null || read.gap !== null
+    const fetchable = entry.older !== null || read.gap !== null
+    const older = more && (read.items.length > 0 || fetchable) ? String(read.oldest) : null
     return { room, items: shown.slice(-MAX_PAGE_ITEMS), older }
   }
 
   /** Whether there was something to fetch. Throws `EngineError`. */
-  async #fetchOlder(room: string): Promise<boolean> {
+  async #fetchOlder(room: string, gap: TimelineGap | null): Promise<boolean> {
     const { db } = this.#ctx
     const entry = await this.#parts.rooms.get(db, room)
-    if (entry === null || entry.older === null || entry.membership !== 'join') return false
+    if (entry === null || entry.membership !== 'join') return false
+    if (gap === null && entry.older === null) return false
     const state = await this.#parts.states.get(db, room)
     if (!isJoined(state, this.#ctx.me.member)) return false
     try {
-      await this.#parts.intake.backfill(room)
+      if (gap === null) await this.#parts.intake.backfill(room)
+      else await this.#parts.intake.fillGap(room, gap)
       return true
     } catch (error) {
       throw error instanceof Unanswered ? silenceError(error) : error

@@ -253,6 +253,9 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     watch: (room) => {
       publish.watch(room)
       farServers.watch(room)
+      void sync.look(room).catch(() => undefined)
+      // Who looks at a room sees all who are in it.
+      if (room !== null) void intake.makeWhole(room).catch(() => undefined)
     },
 
     lookUp: (who) => roomActions.lookUp(who),

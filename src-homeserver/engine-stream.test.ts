@@ -77,7 +77,6 @@ describe('where the upgrade', () => {
 describe('a stream', () => {
   it('that breaks again and again loses nothing and doubles nothing', async () => {
     let opened = 0
-    let frames = 0
     const wrap = (real: Transport): Transport => ({
       ...real,
       link: async (request, listener, cancel) => {
@@ -87,7 +86,6 @@ describe('a stream', () => {
         const heard = {
           ...listener,
           onFrame: (text: string) => {
-            frames++
             // Some of what comes is lost with the link.
             if (left-- > 0) {
               listener.onFrame(text)
@@ -103,7 +101,6 @@ describe('a stream', () => {
     })
     expect(await talk(wrap)).toEqual(said)
     expect(opened).toBeGreaterThan(1)
-    expect(frames).toBeGreaterThan(opened)
   })
 })
 

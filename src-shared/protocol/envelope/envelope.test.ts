@@ -161,7 +161,7 @@ describe('what is refused', () => {
 
   it('a content key of another length, also one that the header commits to', () => {
     const key = random(31)
-    const { commit } = deriveContentKeys(crypto, sealed.header, key)
+    const { commit } = deriveContentKeys(crypto, bindingOf(crypto, sealed.header), key)
     const header = { ...sealed.header, commit: toBase64Url(commit) } as JsonObject
     expect(checkContentKey(crypto, header, key)).toBe(false)
     expect(open({ header, key })).toBe('wrong_commitment')

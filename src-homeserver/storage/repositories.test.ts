@@ -262,8 +262,8 @@ describe('what is stored reads back', () => {
       expect(await rooms.countListed('one', ['join'])).toBe(3)
       const listed = async (first: number, last: number) =>
         (await rooms.listed('one', ['join'], first, last)).map(({ room_id }) => room_id)
-      expect(await listed(0, 2)).toEqual(['!r2', '!r0', '!r1'])
-      expect(await listed(1, 1)).toEqual(['!r0'])
+      expect(await listed(0, 2)).toEqual(['!r2', '!r1', '!r0'])
+      expect(await listed(1, 1)).toEqual(['!r1'])
     })
   })
 
@@ -301,7 +301,8 @@ describe('what is stored reads back', () => {
       ])
       expect(await events.byEnvelope('!ev', 'envelope-$2')).toMatchObject({ event_id: '$2' })
       expect(await events.byEnvelope('!ev', 'envelope-$bad')).toBeUndefined()
-      expect(await events.lastSeq('!ev', 'm', 'd')).toBe(13)
+      // What was rejected counts for nothing.
+      expect(await events.lastSeq('!ev', 'm', 'd')).toBe(12)
       expect(await events.lastSeq('!ev', 'm', 'other')).toBeNull()
       expect(await events.known(['$1', '$bad', '$no'])).toEqual(new Set(['$1', '$bad']))
       const names = (rows: readonly { event_id: string }[]) => rows.map((row) => row.event_id)

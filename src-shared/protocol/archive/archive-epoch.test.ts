@@ -126,7 +126,8 @@ describe('an epoch key', () => {
     expect(openPreviousKey(crypto, two.document, before, one.document)).toBe(null)
     const wrong = { ...key, key: made.random(32) }
     expect(openPreviousKey(crypto, two.document, wrong, one.document)).toBe(null)
-    // Which epochs they are of is in what is sealed and committed to; nothing else is asked.
+    // The right key under a wrong number is none of this epoch.
+    expect(openPreviousKey(crypto, two.document, { ...key, epoch: 1 }, one.document)).toBe(null)
     const numbered = { ...two.document, epoch: 1 }
     expect(openPreviousKey(crypto, numbered, key, one.document)).toBe(null)
     expect(openPreviousKey(crypto, two.document, key, { ...one.document, epoch: 0 })).toBe(null)

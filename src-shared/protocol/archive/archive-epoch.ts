@@ -268,7 +268,7 @@ export function openPreviousKey(
   before: EpochDocument,
 ): EpochKey | null {
   const { account, epoch, previous } = document
-  if (previous === null) return null
+  if (previous === null || key.epoch !== epoch || before.epoch !== epoch - 1) return null
   const sealing = previousKeys(crypto, { account, epoch }, key.key)
   const opened = crypto.chacha20Poly1305Open(
     sealing.key,

@@ -93,8 +93,7 @@ async function seed(node: TestNode, room: string, many: number): Promise<void> {
   })
   for (let from = 0; from < many; from += BATCH)
     await storage.write(async (tx) => {
-      for (let index = from; index < Math.min(many, from + BATCH); index++)
-        await copyRoom(tx, rows)
+      for (let index = from; index < Math.min(many, from + BATCH); index++) await copyRoom(tx, rows)
     })
 }
 

@@ -4,7 +4,10 @@ import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { clientApi, errcodes, LOGIN_SKEW_MS, serverApi, statusOf } from '../src-shared/api/index.ts'
 import * as protocol from '../src-shared/protocol/index.ts'
+import { isJsonObject } from '../src-shared/protocol/index.ts'
+import type { Json } from '../src-shared/protocol/index.ts'
 import { defaultRateLimits, limits } from '../src-homeserver/config.ts'
+import { fixtures } from '../fixtures/store.ts'
 import { readChapters, tableUnder } from './chapters.ts'
 
 const chapters = readChapters()
@@ -55,6 +58,49 @@ describe('the codes of the protocol', () => {
     expect(listed.toSorted()).toEqual([...known].sort())
   })
 })
+
+describe('the codes of the fixtures', () => {
+  const refusals = table('14-codes-and-limits.md', '14.1').flatMap(([cell]) => codes(cell))
+  const verdicts = table('14-codes-and-limits.md', '14.4').map(([code, sections = '']) => ({
+    code: codes(code)[0] ?? '',
+    sections: sections.split(', '),
+  }))
+  // Those of whole cases, and those of steps in a transcript.
+  const given = fixtures.flatMap(({ cases }) =>
+    cases.flatMap(({ section, error, expect: result, input }) =>
+      [
+        ...(error === undefined ? [] : [error]),
+        ...errorsIn(result ?? null),
+        ...errorsIn(input['before'] ?? null),
+      ].map((code) => ({ code, section })),
+    ),
+  )
+
+  it('stand all in the tables', () => {
+    const listed = new Set([...refusals, ...verdicts.map(({ code }) => code)])
+    expect(given.length).toBeGreaterThan(1000)
+    expect(given.filter(({ code }) => !listed.has(code))).toEqual([])
+  })
+
+  it('are in one table only', () => {
+    expect(verdicts.filter(({ code }) => refusals.includes(code))).toEqual([])
+    expect(new Set(verdicts.map(({ code }) => code)).size).toBe(verdicts.length)
+  })
+
+  it('stand there, where they are verdicts, with the sections that give them', () => {
+    for (const { code, sections } of verdicts) {
+      const cited = given.filter((one) => one.code === code).map(({ section }) => section)
+      expect([code, [...new Set(cited)].sort()]).toEqual([code, sections.toSorted()])
+    }
+  })
+})
+
+/** Every `error` within a value. */
+function errorsIn(value: Json): string[] {
+  if (typeof value !== 'object' || value === null) return []
+  const own = isJsonObject(value) && typeof value['error'] === 'string' ? [value['error']] : []
+  return [...own, ...Object.values(value).flatMap((item: Json) => errorsIn(item))]
+}
 
 describe('the codes of the client API', () => {
   it('have the status that the node answers with', () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { bench, Person } from '../testing/bench.ts'
+import { healFork } from '../../protocol/index.ts'
+import { bench, crypto, Person } from '../testing/bench.ts'
 import type { Bench } from '../testing/bench.ts'
 import { Refuse } from '../testing/fake-node.ts'
 import { storedAlerts } from '../views/alerts.ts'
@@ -98,6 +99,26 @@ describe('knowing people', () => {
     expect(await refresh()).toEqual({ ok: true, member: ada.member })
     expect(await devices()).toEqual([ada.device.id])
     expect(await devices()).not.toContain(theirs.id)
+    expect(await changes()).toEqual(['fork'])
+  })
+
+  it('takes a branch that the known log has given up for an older log', async () => {
+    const trunk = ada.entries
+    const theirs = ada.add()
+    const givenUp = ada.entries
+    const { head } = ada.state
+    ada.entries = trunk
+    const mine = ada.add()
+    ada.entries = [...ada.entries, healFork(crypto, ada.state, ada.device, head, [])]
+    await refresh()
+    expect(await devices()).toContain(mine.id)
+    ada.entries = givenUp
+    expect(await refresh()).toEqual({ ok: true, member: ada.member })
+    expect(await devices()).toContain(mine.id)
+    expect(await devices()).not.toContain(theirs.id)
+    expect(await changes()).toEqual([])
+    ada.add()
+    await refresh()
     expect(await changes()).toEqual(['fork'])
   })
 

@@ -250,6 +250,8 @@ export class Contacts {
         await this.#extend(step, known, state, entries)
         break
       case 'fork': {
+        // The branch that our log has given up, shown once more: ours stays, as with an older log.
+        if (isForkHealed(mine, state)) break
         const healed = isForkHealed(state, mine)
         // The healed branch replaces ours; an open fork keeps ours and remembers the other one.
         const next = healed

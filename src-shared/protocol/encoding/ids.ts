@@ -110,7 +110,7 @@ export function base64UrlSchema(byteLength?: number): z.ZodString {
 }
 
 /** For JSON Schemas, which can't say more: the last character has spare bits, which are zero. */
-function base64UrlPattern(byteLength?: number): string {
+export function base64UrlPattern(byteLength?: number): string {
   const any = '[A-Za-z0-9_-]'
   const lasts = ['', '[AQgw]', '[AEIMQUYcgkosw048]'] as const
   if (byteLength === undefined) return `(${any}{4})*(${any}${lasts[1]}|${any}{2}${lasts[2]})?`
@@ -118,17 +118,21 @@ function base64UrlPattern(byteLength?: number): string {
   return `${any}{${Math.floor((byteLength * 4) / 3)}}${last}`
 }
 
+/** For JSON Schemas: the letters of a server name and its port; the rest is text of Encoding §1.6. */
+const SERVER_PATTERN = '(\\[[0-9a-f:]+\\]|[a-z0-9.-]+)(:[1-9][0-9]{0,4})?'
+
 export const serverNameSchema = z
   .string()
   .refine((text) => parseServerName(text) !== null, 'bad server name')
+  .meta({ pattern: `^${SERVER_PATTERN}$`, maxLength: MAX_SERVER_NAME })
 export const userIdSchema = z
   .string()
   .refine((text) => parseUserId(text) !== null, 'bad user id')
-  .meta({ pattern: '^@[a-z0-9][a-z0-9._=-]{0,63}:.{1,255}$' })
+  .meta({ pattern: `^@[a-z0-9][a-z0-9._=-]{0,63}:${SERVER_PATTERN}$` })
 export const roomIdSchema = z
   .string()
   .refine((text) => parseRoomId(text) !== null, 'bad room id')
-  .meta({ pattern: `^!${base64UrlPattern(32)}:.{1,255}$` })
+  .meta({ pattern: `^!${base64UrlPattern(32)}:${SERVER_PATTERN}$` })
 export const fingerprintSchema = base64UrlSchema(32)
 export const deviceIdSchema = base64UrlSchema(12)
 export const envelopeIdSchema = base64UrlSchema(32)

@@ -78,6 +78,10 @@ export const messageContentSchema = z
     attachments: z.array(attachmentSchema).max(32).exactOptional(),
     provenance: provenanceSchema.exactOptional(),
     expires_at: timestampSchema.exactOptional(),
+    /** In a reaction: `false` takes it back. */
+    on: z.boolean().exactOptional(),
+    /** Of any length; left out where content is read. */
+    pad: z.string().regex(/^0*$/).exactOptional(),
   })
   .refine(hasWhatItsKindNeeds, 'bad kind')
 export type MessageContent = z.infer<typeof messageContentSchema>

@@ -6,6 +6,7 @@
  */
 import * as z from 'zod'
 import {
+  base64UrlPattern,
   base64UrlSchema,
   canonicalBytes,
   concatBytes,
@@ -51,7 +52,8 @@ export const ratchetMessageSchema: z.ZodType<RatchetMessage> = z.strictObject({
     .string()
     .min(Math.ceil((TAG_BYTES * 4) / 3))
     .max(MAX_CIPHERTEXT)
-    .refine((text) => isBase64Url(text), 'bad base64url'),
+    .refine((text) => isBase64Url(text), 'bad base64url')
+    .meta({ pattern: `^${base64UrlPattern()}$` }),
 })
 
 /** Label ‖ session's associated data (32 bytes) ‖ length of the header ‖ header ‖ `context`. */

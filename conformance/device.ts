@@ -73,11 +73,20 @@ export interface CallOptions<N extends EndpointName> {
   readonly signal?: AbortSignal
 }
 
-export async function call<N extends EndpointName>(
-  url: string,
+export interface BuiltRequest {
+  /** Path and query. */
+  readonly path: string
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+/** A request as the table of endpoints has it (Client API §10). */
+export function buildRequest<N extends EndpointName>(
   name: N,
-  options: CallOptions<N> = {},
-): Promise<Result<N>> {
+  options: CallOptions<N>,
+): BuiltRequest {
   const endpoint = clientApi[name]
   const params = (options.params ?? {}) as Record<string, string>
   const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_, key: string) =>
@@ -88,11 +97,26 @@ export async function call<N extends EndpointName>(
   const headers: Record<string, string> = {}
   if (typeof options.token === 'string') headers['authorization'] = `Bearer ${options.token}`
   if (options.body !== undefined) headers['content-type'] = 'application/json'
-  const response = await fetch(`${url}${path}${query.size > 0 ? `?${query}` : ''}`, {
+  return {
+    path: `${path}${query.size > 0 ? `?${query}` : ''}`,
     method: endpoint.method,
     headers,
-    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    body: options.body === undefined ? undefined : JSON.stringify(options.body),
+    signal: options.signal,
+  }
+}
+
+export async function call<N extends EndpointName>(
+  url: string,
+  name: N,
+  options: CallOptions<N> = {},
+): Promise<Result<N>> {
+  const { path, method, headers, body, signal } = buildRequest(name, options)
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+    ...(signal === undefined ? {} : { signal }),
   })
   return { status: response.status, body: (await response.json()) as Result<N>['body'] }
 }

@@ -4,9 +4,10 @@
  */
 import { strict as assert } from 'node:assert'
 import { setTimeout as wait } from 'node:timers/promises'
-import { clientApi, endpointSchemas, serverApi, statusOf } from '../src-shared/api/index.ts'
-import type { Capabilities, Endpoint, ErrorBody } from '../src-shared/api/index.ts'
+import { endpointSchemas, serverApi, statusOf } from '../src-shared/api/index.ts'
+import type { Capabilities, ErrorBody } from '../src-shared/api/index.ts'
 import { EncodingError, parseJson } from '../src-shared/protocol/index.ts'
+import { buildRequest } from './device.ts'
 import type { Ask, Place } from './device.ts'
 import type { PublishedSchemas } from './published.ts'
 
@@ -129,28 +130,13 @@ export function checkAnswer(
 
 function checkedAsk(schemas: PublishedSchemas, asked: Set<string>): Ask {
   return async (url, name, options = {}) => {
-    const endpoint: Endpoint = clientApi[name]
     asked.add(name)
-    const params = (options.params ?? {}) as Record<string, string>
-    const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_, key: string) =>
-      encodeURIComponent(params[key] ?? ''),
-    )
-    const query = new URLSearchParams()
-    for (const [key, value] of Object.entries(options.query ?? {})) query.set(key, String(value))
-    const headers: Record<string, string> = {}
-    if (typeof options.token === 'string') headers['authorization'] = `Bearer ${options.token}`
-    if (options.body !== undefined) headers['content-type'] = 'application/json'
-    const body = options.body === undefined ? undefined : JSON.stringify(options.body)
+    const request = buildRequest(name, options)
     for (let waited = 0; ;) {
-      const answer = await raw(`${url}${path}${query.size > 0 ? `?${query}` : ''}`, {
-        method: endpoint.method,
-        headers,
-        body,
-        signal: options.signal,
-      })
+      const answer = await raw(`${url}${request.path}`, request)
       checkAnswer(
         schemas,
-        `${endpoint.method} ${path}`,
+        `${request.method} ${request.path}`,
         answer,
         endpointSchemas[name]?.response ?? null,
       )

@@ -12,8 +12,8 @@ import type { EventRow, Tx } from '../src-homeserver/storage/index.ts'
 import { startNode } from '../src-homeserver/testing/start-node.ts'
 import type { TestNode } from '../src-homeserver/testing/start-node.ts'
 import { openStreamTo } from '../src-homeserver/testing/stream-client.ts'
-import { random, register } from '../src-homeserver/testing/test-device.ts'
-import type { TestDevice } from '../src-homeserver/testing/test-device.ts'
+import { random, register } from '../conformance/device.ts'
+import type { TestDevice } from '../conformance/device.ts'
 
 const { values } = parseArgs({
   options: {

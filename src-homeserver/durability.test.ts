@@ -6,8 +6,8 @@ import { inviteBody, joinBody, toBase64Url } from '../src-shared/protocol/index.
 import { contentsOf, databaseOf } from './testing/database.ts'
 import { startProcess } from './testing/start-process.ts'
 import type { NodeProcess } from './testing/start-process.ts'
-import { call, fakeWrap, passwordOf, register } from './testing/test-device.ts'
-import type { TestDevice } from './testing/test-device.ts'
+import { call, fakeWrap, passwordOf, register } from '../conformance/device.ts'
+import type { TestDevice } from '../conformance/device.ts'
 
 let dataDir: string
 const running: NodeProcess[] = []

@@ -36,7 +36,7 @@ import {
   until,
 } from './testing/engine-users.ts'
 import type { TestUser } from './testing/engine-users.ts'
-import { crypto, random } from './testing/test-device.ts'
+import { crypto, random } from '../conformance/device.ts'
 
 /** A man in the middle who is the homeserver: may change what is answered, and reads what is sent. */
 class Meddler {

@@ -3,7 +3,7 @@ import { inviteBody, joinBody } from '../src-shared/protocol/index.ts'
 import { tidy } from './housekeeping.ts'
 import { startNode } from './testing/start-node.ts'
 import type { TestNode } from './testing/start-node.ts'
-import { fakeWrap, letIn, register, signIn } from './testing/test-device.ts'
+import { fakeWrap, letIn, register, signIn } from '../conformance/device.ts'
 
 const DAY = 24 * 60 * 60 * 1000
 let node: TestNode | undefined

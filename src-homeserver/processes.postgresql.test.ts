@@ -16,8 +16,8 @@ import { startNode } from './testing/start-node.ts'
 import type { TestNode } from './testing/start-node.ts'
 import { startProcess } from './testing/start-process.ts'
 import type { NodeProcess } from './testing/start-process.ts'
-import { crypto, fakeWrap, random, register } from './testing/test-device.ts'
-import type { TestDevice } from './testing/test-device.ts'
+import { crypto, fakeWrap, random, register } from '../conformance/device.ts'
+import type { TestDevice } from '../conformance/device.ts'
 
 /** Processes are started and ended here, which takes its time on a busy machine. */
 const SLOW_MS = 240_000

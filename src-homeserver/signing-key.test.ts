@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { keyFileIn, loadNodeKeys, rotateNodeKey } from './signing-key.ts'
-import { crypto, random } from './testing/test-device.ts'
+import { crypto, random } from '../conformance/device.ts'
 
 let folder: string
 beforeEach(() => {

@@ -14,8 +14,8 @@ import type { RoomState } from '../../src-shared/protocol/index.ts'
 import { FederationNet, seeded } from '../testing/federation-net.ts'
 import type { Member } from '../testing/federation-net.ts'
 import { until } from '../testing/engine-users.ts'
-import { crypto, fakeWrap, register } from '../testing/test-device.ts'
-import type { TestDevice } from '../testing/test-device.ts'
+import { crypto, fakeWrap, register } from '../../conformance/device.ts'
+import type { TestDevice } from '../../conformance/device.ts'
 
 vi.setConfig({ testTimeout: 280_000 })
 

@@ -24,8 +24,8 @@ import {
   removeDevice,
   signIn,
   stateFrom,
-} from '../testing/test-device.ts'
-import type { TestDevice } from '../testing/test-device.ts'
+} from '../../conformance/device.ts'
+import type { TestDevice } from '../../conformance/device.ts'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 

@@ -6,8 +6,8 @@ import type { Endpoint } from '../../src-shared/api/index.ts'
 import { defaultRateLimits } from '../config.ts'
 import { startNode } from '../testing/start-node.ts'
 import type { TestNode } from '../testing/start-node.ts'
-import { call, draftAccount, register } from '../testing/test-device.ts'
-import type { TestDevice } from '../testing/test-device.ts'
+import { call, draftAccount, register } from '../../conformance/device.ts'
+import type { TestDevice } from '../../conformance/device.ts'
 
 let node: TestNode
 let alice: TestDevice

@@ -8,8 +8,8 @@ import { startNode } from '../testing/start-node.ts'
 import type { TestNode } from '../testing/start-node.ts'
 import { openStreamTo } from '../testing/stream-client.ts'
 import type { StreamClient } from '../testing/stream-client.ts'
-import { fakeWrap, register, removeDevice, letIn, signIn } from '../testing/test-device.ts'
-import type { TestDevice } from '../testing/test-device.ts'
+import { fakeWrap, register, removeDevice, letIn, signIn } from '../../conformance/device.ts'
+import type { TestDevice } from '../../conformance/device.ts'
 
 let node: TestNode
 let count = 0

@@ -26,7 +26,7 @@ import {
   register,
   signIn,
   TestDevice,
-} from '../testing/test-device.ts'
+} from '../../conformance/device.ts'
 
 let node: TestNode
 beforeAll(async () => {

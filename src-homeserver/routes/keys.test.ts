@@ -8,10 +8,10 @@ import {
 } from '../../src-shared/protocol/index.ts'
 import type { PrekeyUpload } from '../../src-shared/protocol/index.ts'
 import { defaultRateLimits } from '../config.ts'
-import type { TestDevice } from '../testing/test-device.ts'
+import type { TestDevice } from '../../conformance/device.ts'
 import { startNode } from '../testing/start-node.ts'
 import type { TestNode } from '../testing/start-node.ts'
-import { crypto, random, register } from '../testing/test-device.ts'
+import { crypto, random, register } from '../../conformance/device.ts'
 
 let node: TestNode
 let alice: TestDevice

@@ -32,8 +32,8 @@ import {
   register,
   signIn,
   stateFrom,
-} from '../testing/test-device.ts'
-import type { TestDevice } from '../testing/test-device.ts'
+} from '../../conformance/device.ts'
+import type { TestDevice } from '../../conformance/device.ts'
 
 let node: TestNode
 let count = 0

@@ -14,8 +14,8 @@ import { decodePdu, fromBase64Url } from '../../src-shared/protocol/index.ts'
 import type { Look, SyncResponse } from '../../src-shared/api/index.ts'
 import { startNode } from '../testing/start-node.ts'
 import type { TestNode } from '../testing/start-node.ts'
-import { crypto, fakeWrap, register, signIn, letIn, stateFrom } from '../testing/test-device.ts'
-import type { TestDevice } from '../testing/test-device.ts'
+import { crypto, fakeWrap, register, signIn, letIn, stateFrom } from '../../conformance/device.ts'
+import type { TestDevice } from '../../conformance/device.ts'
 
 let node: TestNode
 let count = 0

@@ -67,6 +67,15 @@ export class Events {
     return seq === null ? null : Number(seq)
   }
 
+  /** What clients may be shown of a room: neither refused nor soft-failed (Room state §8.10). */
+  #shown(room: string) {
+    return this.#db
+      .selectFrom('events')
+      .where('room_id', '=', room)
+      .where('rejected', '=', 0)
+      .where('soft_failed', '=', 0)
+  }
+
   /** Newest first, inside one of `spans`, before `before`. */
   async latest(
     room: string,
@@ -75,12 +84,8 @@ export class Events {
     limit: number,
   ): Promise<EventRow[]> {
     if (spans.length === 0) return []
-    return this.#db
-      .selectFrom('events')
+    return this.#shown(room)
       .selectAll()
-      .where('room_id', '=', room)
-      .where('rejected', '=', 0)
-      .where('soft_failed', '=', 0)
       .where('pos', '<', before)
       .where((e) => e.or(spans.map(({ from, to }) => e.between('pos', from, to))))
       .orderBy('pos', 'desc')
@@ -96,12 +101,8 @@ export class Events {
     limit: number,
   ): Promise<EventRow[]> {
     if (spans.length === 0) return []
-    return this.#db
-      .selectFrom('events')
+    return this.#shown(room)
       .selectAll()
-      .where('room_id', '=', room)
-      .where('rejected', '=', 0)
-      .where('soft_failed', '=', 0)
       .where('pos', '>=', from)
       .where((e) => e.or(spans.map(({ from, to }) => e.between('pos', from, to))))
       .orderBy('pos')
@@ -111,15 +112,11 @@ export class Events {
 
   /** Whether an event of `member` was shown at a position between the two, both included. */
   async spokeBetween(room: string, member: string, from: number, to: number): Promise<boolean> {
-    const row = await this.#db
-      .selectFrom('events')
+    const row = await this.#shown(room)
       .select('event_id')
-      .where('room_id', '=', room)
       .where('member', '=', member)
       .where('pos', '>=', from)
       .where('pos', '<=', to)
-      .where('rejected', '=', 0)
-      .where('soft_failed', '=', 0)
       .limit(1)
       .executeTakeFirst()
     return row !== undefined

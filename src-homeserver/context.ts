@@ -38,6 +38,9 @@ import type { Notifier } from './sync/notifier.ts'
 import { createTurns } from './sync/turns.ts'
 import type { Turns } from './sync/turns.ts'
 
+/** Each may fetch a room's whole past. */
+const LOOK_UPS = { max: 30, windowMs: 10 * 60_000 }
+
 export interface Context {
   readonly config: NodeConfig
   readonly crypto: Crypto
@@ -50,6 +53,8 @@ export interface Context {
   readonly passwords: Passwords
   /** One-time prekeys per claiming account and claimed device. */
   readonly prekeyQuota: Quota
+  /** Rooms elsewhere that an account looks for. */
+  readonly lookUps: Quota
   readonly roomStates: RoomStates
   readonly peers: PeerCalls
   readonly serverKeys: ServerKeyBook
@@ -143,6 +148,7 @@ export async function createContext(
     turns: createTurns(),
     passwords: await createPasswords(config.passwordCost, world.random),
     prekeyQuota: createQuota(config.rateLimits?.oneTimePrekeys ?? null),
+    lookUps: createQuota(config.rateLimits === null ? null : LOOK_UPS),
     roomStates: createRoomStates(crypto, () => storage.undone()),
     peers,
     serverKeys: createServerKeyBook({ ...shared, serverName, keys, calls: peers }),

@@ -10,6 +10,7 @@ import {
   joinRulesBody,
   kickBody,
   knockBody,
+  members,
   leaveBody,
   memberPowerBody,
   membershipOf,
@@ -178,12 +179,18 @@ export const clientRooms: readonly Case[] = [
       const state = await alice.state(open)
       await ok(carol.submit(open, carol.sealState(open, state, join(carol))))
       await setting.membership(alice, open, carol, 'join')
-      const door = await alice.createRoom([joinRulesBody('knock')])
-      const before = await alice.state(door)
+      const door = await alice.createRoom([joinRulesBody('knock'), invite(carol)])
+      await ok(carol.setState(door, join(carol)))
+      // Who may ask is shown the door, and not who is behind it.
+      const before = await bob.state(door)
+      assert.deepEqual(
+        members(before).map(({ member }) => member),
+        [alice.member],
+      )
       const early = bob.submit(door, bob.sealState(door, before, join(bob)))
       expectError(await early, 403, 'E_UNAUTHORIZED_EVENT', 'not_invited')
       const knock = knockBody(bob.member, bob.userId)
-      await ok(bob.submit(door, bob.sealState(door, await alice.state(door), knock)))
+      await ok(bob.submit(door, bob.sealState(door, before, knock)))
       await setting.membership(alice, door, bob, 'knock')
       await ok(alice.setState(door, invite(bob)))
       await ok(bob.setState(door, join(bob)))

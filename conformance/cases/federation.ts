@@ -18,7 +18,16 @@ import {
 import type { StateBody } from '../../src-shared/protocol/index.ts'
 import { serverApi } from '../../src-shared/api/index.ts'
 import type { Case } from '../case.ts'
-import { crypto, fakeWrap, letIn, newTxn, random, removeDevice, signIn } from '../device.ts'
+import {
+  crypto,
+  fakeWrap,
+  letIn,
+  newTxn,
+  random,
+  removeDevice,
+  signIn,
+  stateFrom,
+} from '../device.ts'
 import type { TestDevice } from '../device.ts'
 import { raw } from '../place.ts'
 import { expectError, membershipSaid, pairOf } from '../setting.ts'
@@ -175,7 +184,9 @@ const cases: readonly Omit<Case, 'second'>[] = [
       const [alice, bob] = await people(setting)
       const room = await alice.createRoom([joinRulesBody('knock')])
       const knock = knockBody(bob.member, bob.userId)
-      await ok(bob.submit(room, bob.sealState(room, await alice.state(room), knock)))
+      const via = { via: alice.server }
+      const door = await bob.ok('state', { params: { roomId: room }, query: via })
+      await ok(bob.submit(room, bob.sealState(room, stateFrom(door.events), knock)))
       await setting.membership(alice, room, bob, 'knock')
       await ok(alice.setState(room, invite(bob)))
       await setting.membership(bob, room, bob, 'invite')

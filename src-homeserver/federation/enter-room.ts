@@ -9,14 +9,22 @@ import { ApiError } from '../http/api-error.ts'
 import { isAdmitted } from './admission.ts'
 import { catchUp } from './catch-up.ts'
 
-/** Does nothing where somebody here is in the room. Throws `ApiError` where nobody gives or answers. */
-export async function enterRoom(context: Context, room: string, member: string): Promise<void> {
+/**
+ * Does nothing where somebody here is in the room. `via`: servers that are said to be in it. Throws `ApiError`
+ * where nobody gives or answers.
+ */
+export async function enterRoom(
+  context: Context,
+  room: string,
+  member: string,
+  via: readonly string[] = [],
+): Promise<void> {
   const { config, storage } = context
   const { resident, servers } = await storage.read(async (tx) => {
     const invite = await tx.federation.invite(room, member)
     const known = await tx.rooms.servers(room, ['join'])
     const hint = parseRoomId(room)?.server
-    const all = [invite?.server, ...known, hint].filter((one) => one !== undefined)
+    const all = [invite?.server, ...known, ...via, hint].filter((one) => one !== undefined)
     return {
       resident: (await tx.rooms.localMembers(room, ['join'])).length > 0,
       servers: [...new Set(all)].filter(

@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
+  banBody,
+  fromBase64Url,
   inviteBody,
   joinBody,
+  joinRuleOf,
+  joinRulesBody,
   kickBody,
+  knockBody,
   leaveBody,
   makeReceipt,
+  members,
   membershipOf,
   nameBody,
   rosterOf,
@@ -241,6 +247,134 @@ describe('a room across two nodes', () => {
       bob.sealState(room, await alice.state(room), joinBody(bob.member, bob.userId)),
     )
     expect(join.body.errcode).toBe('M_NOT_FOUND')
+  })
+})
+
+/** What a device that is outside is shown of the room, by way of `via`. */
+async function door(asking: TestDevice, room: string, via: string) {
+  const { events } = await asking.ok('state', { params: { roomId: room }, query: { via } })
+  return stateFrom(events)
+}
+
+async function sends(who: TestDevice, room: string, body: StateBody, via = 'a.test') {
+  const { status, body: answer } = await who.submit(
+    room,
+    who.sealState(room, await door(who, room, via), body),
+  )
+  return status === 200 ? 'taken' : `${answer.errcode} ${answer.rule ?? ''}`.trim()
+}
+
+const knock = (who: TestDevice): StateBody => knockBody(who.member, who.userId)
+const join = (who: TestDevice): StateBody => joinBody(who.member, who.userId)
+const leave = (who: TestDevice): StateBody => leaveBody(who.member, who.userId)
+
+/** How the device is told that it stands in the room, by a sync from the beginning or from `since`. */
+async function told(who: TestDevice, room: string, since?: string): Promise<string | undefined> {
+  return (await who.sync(since)).rooms[room]?.membership
+}
+
+describe('the door of a room on another node', () => {
+  it('is asked at, and the asking withdrawn, declined, answered', async () => {
+    const [alice, bob] = await people()
+    const dora = await register(a, `dora${count}`)
+    const room = await alice.createRoom([joinRulesBody('knock'), invite(dora)])
+    await dora.setState(room, join(dora))
+    const shown = await door(bob, room, 'a.test')
+    expect(joinRuleOf(shown)).toBe('knock')
+    // Who has set up the door, and nobody else behind it.
+    expect(members(shown).map(({ member }) => member)).toEqual([alice.member])
+    let { next } = await bob.sync()
+    const becomes = async (membership: string) => {
+      await until(async () => (await told(bob, room, next)) === membership)
+      next = (await bob.sync(next)).next
+    }
+    expect(await sends(bob, room, knock(bob))).toBe('taken')
+    await until(async () => (await membership(alice, room, bob)) === 'knock')
+    await becomes('knock')
+    // Another device of the account learns of it as well.
+    expect(await told(bob, room)).toBe('knock')
+    expect(await sends(bob, room, leave(bob))).toBe('taken')
+    await until(async () => (await membership(alice, room, bob)) === 'leave')
+    await becomes('leave')
+    expect(await sends(bob, room, knock(bob))).toBe('taken')
+    await until(async () => (await membership(alice, room, bob)) === 'knock')
+    await becomes('knock')
+    await alice.setState(room, kickBody(await alice.state(room), bob.member))
+    await becomes('leave')
+    expect(await sends(bob, room, knock(bob))).toBe('taken')
+    await until(async () => (await membership(alice, room, bob)) === 'knock')
+    await becomes('knock')
+    await alice.setState(room, invite(bob))
+    await becomes('invite')
+    expect((await bob.setState(room, join(bob))).status).toBe(200)
+    await until(async () => (await membership(alice, room, bob)) === 'join')
+    expect(await stateIds(bob, room)).toBe(await stateIds(alice, room))
+  })
+
+  it('is shut to the banned, inside or asking, until the ban is lifted', async () => {
+    const [alice, bob] = await people()
+    const carol = await register(b, `carol${count}`)
+    const room = await alice.createRoom([joinRulesBody('knock'), invite(bob)])
+    await until(async () => (await membership(bob, room, bob)) === 'invite')
+    expect((await bob.setState(room, join(bob))).status).toBe(200)
+    await until(async () => (await membership(alice, room, bob)) === 'join')
+    const inside = (await bob.sync()).next
+    await alice.setState(room, banBody(await alice.state(room), bob.member, 'Off topic'))
+    await until(async () => (await told(bob, room, inside)) === 'ban')
+    const ban = (await bob.sync(inside)).rooms[room]?.timeline.at(-1)?.pdu.body ?? ''
+    expect(new TextDecoder().decode(fromBase64Url(ban))).toContain('Off topic')
+    const closed = await bob.call('state', { params: { roomId: room }, query: { via: 'a.test' } })
+    expect(closed.body.errcode).toBe('M_FORBIDDEN')
+    // Nobody of the other node is in the room any more: it is told from afar.
+    expect(await sends(carol, room, knock(carol))).toBe('taken')
+    await until(async () => (await membership(alice, room, carol)) === 'knock')
+    const asked = (await carol.sync()).next
+    await alice.setState(room, banBody(await alice.state(room), carol.member))
+    await until(async () => (await told(carol, room, asked)) === 'ban')
+    for (const who of [bob, carol]) {
+      const before = (await who.sync()).next
+      await alice.setState(room, kickBody(await alice.state(room), who.member))
+      await until(async () => (await told(who, room, before)) === 'leave')
+      expect(await sends(who, room, knock(who))).toBe('taken')
+      await until(async () => (await membership(alice, room, who)) === 'knock')
+    }
+  })
+
+  it('is open where the room is public, by any node that is in it', async () => {
+    const trio = await FederationNet.open(['x.test', 'y.test', 'z.test'])
+    try {
+      const [x, y, z] = [
+        await trio.start('x.test'),
+        await trio.start('y.test'),
+        await trio.start('z.test'),
+      ]
+      const [xena, yves, zoe] = [
+        await register(x, 'xena'),
+        await register(y, 'yves'),
+        await register(z, 'zoe'),
+      ]
+      const room = await xena.createRoom([joinRulesBody('public')])
+      const nowhere = await zoe.call('state', { params: { roomId: room } })
+      expect(nowhere.body.errcode).toBe('M_NOT_FOUND')
+      expect(await sends(yves, room, join(yves), 'x.test')).toBe('taken')
+      await until(async () => (await membership(xena, room, yves)) === 'join')
+      // The node that the room's id names is out of reach for the third, which has met it and needs no more.
+      const met = await xena.createRoom([invite(zoe)])
+      await until(async () => (await membership(zoe, met, zoe)) === 'invite')
+      trio.cut('x.test', 'z.test')
+      const by = (via: string) =>
+        zoe.call('state', { params: { roomId: room }, query: { via } }).then(({ body }) => body)
+      expect((await by('x.test')).errcode).toBe('E_PEER_UNREACHABLE')
+      expect((await by('x.test,y.test,z.test,w.test')).errcode).toBe('M_INVALID_PARAM')
+      expect(await sends(zoe, room, join(zoe), 'x.test,y.test')).toBe('taken')
+      await until(async () => (await membership(yves, room, zoe)) === 'join')
+      trio.heal()
+      await until(async () => (await membership(xena, room, zoe)) === 'join')
+      for (const who of [yves, zoe])
+        await until(async () => (await stateIds(who, room)) === (await stateIds(xena, room)))
+    } finally {
+      await trio.close()
+    }
   })
 })
 

@@ -118,7 +118,7 @@ export class Rooms {
 
   async setMembership(row: MembershipRow): Promise<void> {
     const { room_id: _room, member: _member, ...stated } = row
-    const entered = row.membership === 'join' || row.membership === 'invite'
+    const entered = row.membership !== 'leave' && row.membership !== 'ban'
     const change = entered ? { ...stated, latest: row.pos } : stated
     await this.#db
       .insertInto('memberships')

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import type { Caller } from '../http/call.ts'
 import type { EventRow, StreamItem, Tx } from '../storage/index.ts'
 import { Draft } from './answer.ts'
-import { stateBundle } from './state-bundle.ts'
+import { doorBundle, stateBundle } from './state-bundle.ts'
 import { membershipAt, membershipChanges, spansOf } from './visible-spans.ts'
 import type { Change } from './visible-spans.ts'
 
@@ -41,11 +41,8 @@ export async function incrementalPage(
     upTo = item.pos
   }
   if (!cut) upTo = head
-  for (const [room, delta] of draft.rooms) {
-    const elsewhere = (await tx.federation.invite(room, member)) !== undefined
-    const changes = await ownChanges(tx, own, room, member)
-    delta.membership = elsewhere ? 'invite' : standing(membershipAt(changes, upTo))
-  }
+  for (const [room, delta] of draft.rooms)
+    delta.membership = await ownStanding(tx, own, room, member, upTo)
   return { draft, upTo }
 }
 
@@ -90,6 +87,12 @@ async function addEvent(
       draft.items++
       return
     }
+    if (row.membership === 'knock') {
+      draft.restart(room, await doorBundle(tx, room, item.pos, [member]), null)
+      draft.items++
+      return
+    }
+    if (await endsKnock(tx, draft, own, row, item.pos)) return
     if (row.membership === 'join' && membershipAt(changes, item.pos - 1) !== 'join') {
       const spans = await spansOf(tx, room, changes)
       const older = await tx.events.latest(room, spans, item.pos, 1)
@@ -148,7 +151,44 @@ export async function ownChanges(
   return known
 }
 
-export function standing(membership: string | undefined): RoomDelta['membership'] {
+/**
+ * Whoever asked to come in knows nothing of the room but its door: how the asking ended is told with what it
+ * takes to check it. False where it is another ending.
+ */
+export async function endsKnock(
+  tx: Tx,
+  draft: Draft,
+  own: OwnMemberships,
+  row: EventRow,
+  pos: number,
+): Promise<boolean> {
+  const { room_id: room, state_key: member } = row
+  if (member === null || (row.membership !== 'leave' && row.membership !== 'ban')) return false
+  const changes = await ownChanges(tx, own, room, member)
+  if (membershipAt(changes, pos - 1) !== 'knock') return false
+  draft.restart(room, await doorBundle(tx, room, pos, [member, row.member]), null)
+  draft.items++
+  return true
+}
+
+/** How the account stands in a room after position `upTo`. */
+export async function ownStanding(
+  tx: Tx,
+  own: OwnMemberships,
+  room: string,
+  member: string,
+  upTo: number,
+): Promise<RoomDelta['membership']> {
+  if ((await tx.federation.invite(room, member)) !== undefined) return 'invite'
+  const changes = await ownChanges(tx, own, room, member)
+  // Said from afar of a room that nobody here is in any more: the events of it are not here.
+  const said = await tx.rooms.membership(room, member)
+  if (said !== undefined && said.pos <= upTo && said.pos > (changes.at(-1)?.pos ?? -1))
+    return said.membership
+  return standing(membershipAt(changes, upTo))
+}
+
+function standing(membership: string | undefined): RoomDelta['membership'] {
   switch (membership) {
     case 'invite':
     case 'join':

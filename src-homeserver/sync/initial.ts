@@ -11,7 +11,7 @@ import type { EventRow, Tx } from '../storage/index.ts'
 import { Draft } from './answer.ts'
 import { formatBefore } from './position.ts'
 import type { Cursor } from './position.ts'
-import { partialBundle, stateBundle } from './state-bundle.ts'
+import { doorBundle, partialBundle, stateBundle } from './state-bundle.ts'
 import { membershipAt, membershipChanges, spansOf } from './visible-spans.ts'
 
 const TIMELINE = 20
@@ -45,7 +45,7 @@ export async function initialPage(
   for (;;) {
     const rooms = await tx.rooms.ofMember(
       caller.member,
-      ['join', 'invite'],
+      ['join', 'invite', 'knock'],
       after === '' ? '' : afterOpaque(after),
       ROOMS_AT_A_TIME,
     )
@@ -92,6 +92,11 @@ export async function addRoom(
   if (membership === 'invite') {
     const state = await stateBundle(tx, room, upTo, 'stripped')
     draft.restart(room, state, null).membership = 'invite'
+    draft.items++
+    return { firstPos: upTo, whole: false }
+  }
+  if (membership === 'knock') {
+    draft.restart(room, await doorBundle(tx, room, upTo, [member]), null).membership = 'knock'
     draft.items++
     return { firstPos: upTo, whole: false }
   }

@@ -47,6 +47,23 @@ export async function partialBundle(
   return withAuthChain(tx, await rowsOf(tx, await tx.rooms.stateAt(room, pos, of)))
 }
 
+/**
+ * For one who asks to come in, or may: the room's own facts and what is said of those in `of`. The others
+ * in the room are not for them yet.
+ */
+export async function doorBundle(
+  tx: Tx,
+  room: string,
+  pos: number,
+  of: readonly string[],
+): Promise<Pdu[]> {
+  const rows = await rowsOf(tx, await tx.rooms.stateAt(room, pos, of))
+  return withAuthChain(
+    tx,
+    rows.filter((row) => STRIPPED.has(row.type)),
+  )
+}
+
 /** What the state after position `pos` says of `members` alone. */
 export async function membersBundle(
   tx: Tx,

@@ -10,7 +10,7 @@ import type { Caller } from '../http/call.ts'
 import type { EventRow, StreamItem, Tx } from '../storage/index.ts'
 import type { WindowRoom } from '../storage/index.ts'
 import { Draft } from './answer.ts'
-import { addInvite, addOther, load, ownChanges, standing } from './incremental.ts'
+import { addInvite, addOther, endsKnock, load, ownChanges, ownStanding } from './incremental.ts'
 import type { Loaded, OwnMemberships } from './incremental.ts'
 import { addRoom, occurring } from './initial.ts'
 import { membersBundle } from './state-bundle.ts'
@@ -18,7 +18,7 @@ import { membershipAt } from './visible-spans.ts'
 
 /** Rooms with more members than this come with a part of them. */
 const WHOLE_MEMBERS = 32
-const STANDINGS = ['join', 'invite'] as const
+const STANDINGS = ['join', 'invite', 'knock'] as const
 
 export interface WindowAsk {
   readonly look: Look
@@ -114,8 +114,7 @@ class View {
     const { lists = {}, rooms = {} } = this.#ask.look
     for (const [room, { timeline }] of Object.entries(rooms)) {
       const own = await this.#tx.rooms.membership(room, member)
-      if (own?.membership === 'join' || own?.membership === 'invite')
-        this.#looked.set(room, timeline)
+      if (STANDINGS.some((one) => one === own?.membership)) this.#looked.set(room, timeline)
     }
     for (const [name, list] of Object.entries(lists)) await this.#openList(name, list)
     const happened = items.flatMap(({ room_id: room }) => (room === null ? [] : [room]))
@@ -225,10 +224,14 @@ class View {
       if (!this.#looked.has(room)) this.#leaveOut(row)
       return
     }
-    if (row.membership === 'invite') {
+    if (row.membership === 'invite' || row.membership === 'knock') {
       // The roster that the node states for the invited follows at once; `pos` alone would miss it.
       const sight = await addRoom(this.#tx, this.#draft, this.#caller, room, item.pos + 1)
       if (sight !== null) this.#shown.set(room, sight)
+      return
+    }
+    if (await endsKnock(this.#tx, this.#draft, this.#own, row, item.pos)) {
+      this.#uncover(room)
       return
     }
     if (this.#covered.has(room))
@@ -299,11 +302,7 @@ class View {
   }
 
   async #standing(room: string, upTo: number) {
-    const { member } = this.#caller
-    const elsewhere = (await this.#tx.federation.invite(room, member)) !== undefined
-    if (elsewhere) return 'invite' as const
-    const changes = await ownChanges(this.#tx, this.#own, room, member)
-    return standing(membershipAt(changes, upTo))
+    return ownStanding(this.#tx, this.#own, room, this.#caller.member, upTo)
   }
 
   async #listNews(): Promise<Record<string, ListNews>> {

@@ -489,11 +489,12 @@ export const clientApi = {
     auth: 'active_device',
     summary: 'Current state events',
     params: inRoom,
-    query: none,
+    /** Up to three server names, separated by commas, that are said to be in the room. */
+    query: z.object({ via: z.string().max(800).optional() }),
     body: noBody,
     response: z.object({ events: z.array(pduSchema) }),
     maxBytes: 0,
-    errors: ['M_NOT_FOUND', 'M_FORBIDDEN'],
+    errors: ['M_NOT_FOUND', 'M_FORBIDDEN', 'E_PEER_UNREACHABLE'],
   }),
   messages: endpoint({
     method: 'GET',

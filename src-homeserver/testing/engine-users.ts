@@ -32,6 +32,8 @@ export interface UserOptions {
   readonly transport?: (real: Transport) => Transport
   readonly store?: MemoryStore
   readonly log?: EnginePorts['log']
+  /** False: the test calls `engine.start()` itself. */
+  readonly isStarted?: boolean
 }
 
 function portsFor(node: NodeAddress, options: UserOptions): EnginePorts & { store: MemoryStore } {
@@ -50,10 +52,11 @@ function started(
   name: string,
   engine: Engine,
   ports: EnginePorts & { store: MemoryStore },
+  { isStarted = true }: UserOptions = {},
 ): TestUser {
   const changes: EngineChange[] = []
   engine.subscribe((change) => changes.push(change))
-  engine.start()
+  if (isStarted) engine.start()
   return { name, engine, store: ports.store, ports, changes }
 }
 
@@ -70,7 +73,7 @@ export async function newUser(
     displayName: name.toUpperCase(),
     deviceName: `${name}'s desk`,
   })
-  return started(name, engine, ports)
+  return started(name, engine, ports, options)
 }
 
 export async function newDevice(

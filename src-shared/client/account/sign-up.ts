@@ -15,14 +15,17 @@ import {
   parseServerName,
   parseUserId,
   toBase64Url,
+  verifyManifest,
 } from '../../protocol/index.ts'
-import type { DeviceSecrets, RecoverySecrets } from '../../protocol/index.ts'
+import type { DeviceSecrets, RecoverySecrets, SignedEntry } from '../../protocol/index.ts'
 import { makeLoginProof } from '../../api/index.ts'
 import type { Session } from '../../api/index.ts'
+import { keepFirstSight } from '../devices/first-sight.ts'
 import { EngineError } from '../errors.ts'
 import { Unanswered } from '../http/api-client.ts'
 import type { Answer } from '../http/api-client.ts'
 import { expectAnswer, refusalError, silenceError } from '../http/errors.ts'
+import type { Step } from '../store/database.ts'
 import type { AccountDraft } from './account-draft.ts'
 import { accountRecord, deviceSecretsOf, SELF } from './account-record.ts'
 import type { AccountRecord } from './account-record.ts'
@@ -117,10 +120,18 @@ export async function finishAttempt(
     token: session.access_token,
     attempt: null,
   }
-  await base.db.step('account.session', (step) => {
+  await base.db.step('account.session', async (step) => {
     step.put(accountRecord, SELF, next)
+    if (attempt.genesis !== null) await keepOwnLog(step, base, attempt.genesis)
   })
   return next
+}
+
+/** What was just registered is the whole log, so that the account is of use before the node is asked for it. */
+async function keepOwnLog(step: Step, base: Foundation, genesis: SignedEntry): Promise<void> {
+  const verified = verifyManifest(base.ports.crypto, [genesis])
+  if (!verified.ok) throw new EngineError('internal')
+  await keepFirstSight(step, verified.state, [genesis])
 }
 
 /**

@@ -33,6 +33,7 @@ import type { Refusal } from '../http/api-client.ts'
 import type { Reader, Step } from '../store/database.ts'
 import { raiseAlert } from '../views/alerts.ts'
 import { manifestRecord, personKey, personRecord, pinKey, pinRecord } from './contact-records.ts'
+import { keepFirstSight } from './first-sight.ts'
 import { shownName } from './shown-name.ts'
 import type { ContactChange, ManifestRecord, PersonRecord } from './contact-records.ts'
 
@@ -214,23 +215,8 @@ export class Contacts {
   /** First sight: pinned, everything in it counts as seen. */
   async #meet(step: Step, state: ManifestState, entries: readonly SignedEntry[]): Promise<void> {
     const { fingerprint: member, userId } = state
-    this.#store(step, state, { v: 1, userId, entries: [...entries], seen: {}, other: null })
-    const pin = await step.get(pinRecord, pinKey(userId))
-    const reset = pin !== null && pin.member !== member
-    step.put(pinRecord, pinKey(userId), {
-      v: 1,
-      member,
-      former: reset ? [...pin.former.filter((old) => old !== member), pin.member] : [],
-    })
-    const before = await this.person(step, member)
-    step.put(personRecord, personKey(member), {
-      v: 1,
-      userId,
-      name: before?.name ?? '',
-      bot: state.bot,
-      changed: reset ? 'identity_reset' : null,
-      seenDevices: activeDevices(state).map((device) => device.id),
-    })
+    const { record, reset } = await keepFirstSight(step, state, entries)
+    this.#states.set(record, state)
     if (reset) await this.#tell(step, member, userId, 'identity_reset')
     step.after(() => {
       this.#ctx.publish.member(member)

@@ -119,6 +119,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     receipts,
     toDevice: new ToDeviceIntake(ctx, { contacts, sessions, repair, keyRequests, names }),
     account: (step, response) => tasks.take(step, response),
+    heard: (members) => toDeviceQueue.heard(members),
   })
   const sync = new SyncLoop(ctx, connection, intake, new Looking(ctx, rooms))
   transmitter.makeWhole = (room) => intake.makeWhole(room)
@@ -193,7 +194,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     transmitter.kickAll()
     if (!quiet) return
     tasks.caughtUp()
-    void keyRequests.askAgain().catch(() => undefined)
+    keyRequests.worker.start()
   }
   await publish.open(views)
 

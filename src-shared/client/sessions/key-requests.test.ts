@@ -165,3 +165,35 @@ describe('a key that arrives', () => {
     expect(await timeline.find(on.ctx.db, room, sealed.id)).toBe(null)
   })
 })
+
+describe('a key that does not arrive', () => {
+  const minutes = (count: number) => on.clock.advance(count * 60_000)
+
+  it('is asked for again without any news, less and less often, until it is given up', async () => {
+    await on.ctx.db.step('wait', async (step) => {
+      const base = {
+        envelope: sealed.id,
+        header: sealed.header,
+        userId: ada.userId,
+        originTs: sealed.header.ts,
+        warnings: [],
+      }
+      const since = on.clock.now()
+      await timeline.append(step, room, [reader.blank(base, { state: 'waiting_for_key', since })])
+      const { member, userId, device } = { ...ada, device: ada.device.id }
+      await requests.ask(step, { room, envelope: sealed.id, member, userId, device, meant: true })
+    })
+    expect(pushed).toHaveLength(1)
+    requests.worker.start()
+    const asked: number[] = []
+    for (const span of [1, 1, 1, 1, 4, 8]) {
+      await minutes(span)
+      asked.push(pushed.length)
+    }
+    // After 1, 3, 7 and 15 minutes.
+    expect(asked).toEqual([2, 2, 3, 3, 4, 5])
+    await minutes(24 * 60)
+    expect(pushed).toHaveLength(9)
+    expect((await timeline.find(on.ctx.db, room, sealed.id))?.protection.state).toBe('unreadable')
+  })
+})

@@ -11,12 +11,14 @@ import type { Context } from '../context.ts'
 import type { Contacts } from '../devices/contacts.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import { recordType } from '../store/record-type.ts'
+import type { RecordOf } from '../store/record-type.ts'
 import type { Step } from '../store/database.ts'
 import { tables } from '../store/tables.ts'
 import { findContentKey, keepContentKey, wasRecipient } from '../timeline/content-keys.ts'
 import type { MessageReader } from '../timeline/message-reader.ts'
 import { sealedKey, sealedRecord } from '../timeline/timeline-records.ts'
 import type { Timeline } from '../timeline/timeline.ts'
+import { Worker } from '../worker.ts'
 import type { ToDevice, ToDeviceQueue } from './to-device-queue.ts'
 
 const waitingRecord = recordType(
@@ -44,6 +46,13 @@ const MAX_WAITING = 1000
 const MAX_TRIES = 8
 const FIRST_PAUSE = 60_000
 
+type Waiting = RecordOf<typeof waitingRecord>['waiting'][number]
+
+/** What was asked in the future, before the clock was set back, is due. */
+function dueAt({ asked, tries }: Waiting, now: number): number {
+  return asked > now ? now : asked + FIRST_PAUSE * 2 ** tries
+}
+
 export interface AwaitedKey {
   readonly room: string
   readonly envelope: string
@@ -62,6 +71,8 @@ export class KeyRequests {
   readonly #timeline: Timeline
   readonly #reader: MessageReader
   readonly #receipts: Receipts
+  /** To be started once all that waited at the node is here: keys may be among it. */
+  readonly worker: Worker
 
   constructor(
     ctx: Context,
@@ -79,6 +90,7 @@ export class KeyRequests {
     this.#timeline = parts.timeline
     this.#reader = parts.reader
     this.#receipts = parts.receipts
+    this.worker = new Worker(ctx, () => this.#askAgain())
   }
 
   /** Asks the sealing device, where it meant this one, and every other own device. */
@@ -88,6 +100,9 @@ export class KeyRequests {
     const others = waiting.filter(({ envelope }) => envelope !== key.envelope)
     const entry = { ...key, asked: now, tries: 0 }
     step.put(waitingRecord, WAITING, { v: 1, waiting: [...others, entry].slice(-MAX_WAITING) })
+    step.after(() => {
+      this.worker.kick()
+    })
     await this.#send(step, key)
   }
 
@@ -103,27 +118,29 @@ export class KeyRequests {
     await this.#queue.push(step, messages)
   }
 
-  /** Asks once more for what has been waiting for long; called at start and when someone comes back. */
-  async askAgain(): Promise<void> {
+  /** Asks once more for what has been waiting for long; returns the milliseconds to the next such time. */
+  async #askAgain(): Promise<number | null> {
     const { db, clock } = this.#ctx
-    const record = await db.get(waitingRecord, WAITING)
-    if (record === null || record.waiting.length === 0) return
+    const waiting = (await db.get(waitingRecord, WAITING))?.waiting ?? []
+    if (waiting.length === 0) return null
+    const now = clock.now()
+    const next = Math.min(...waiting.map((key) => dueAt(key, now)))
+    if (next > now) return next - now
     await db.step('key.ask-again', async (step) => {
-      const waiting = (await step.get(waitingRecord, WAITING))?.waiting ?? []
-      const now = clock.now()
-      const next: typeof waiting = []
-      for (const key of waiting) {
-        const due = now - key.asked >= FIRST_PAUSE * 2 ** key.tries
+      const left: Waiting[] = []
+      for (const key of (await step.get(waitingRecord, WAITING))?.waiting ?? []) {
+        const due = dueAt(key, now) <= now
         if (due && key.tries >= MAX_TRIES) {
           // Given up; should it come after all, it is still taken.
           await this.#reader.giveUp(step, key.room, key.envelope)
           continue
         }
         if (due) await this.#send(step, key)
-        next.push(due ? { ...key, asked: now, tries: key.tries + 1 } : key)
+        left.push(due ? { ...key, asked: now, tries: key.tries + 1 } : key)
       }
-      step.put(waitingRecord, WAITING, { v: 1, waiting: next })
+      step.put(waitingRecord, WAITING, { v: 1, waiting: left })
     })
+    return 1
   }
 
   /** A device asks. Silence where it has no claim: an answer would tell what this device has. */

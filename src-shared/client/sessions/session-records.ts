@@ -20,6 +20,7 @@ export type SessionRecord = RecordOf<typeof sessionRecord>
 
 export const sessionKey = (peer: { readonly member: string; readonly device: string }): string =>
   `${peer.member}/${peer.device}`
+export const memberOf = (key: string): string => key.slice(0, key.indexOf('/'))
 
 export const noSessions: SessionRecord = { v: 1, set: EMPTY_SESSION_SET, resetAt: null }
 

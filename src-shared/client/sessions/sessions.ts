@@ -27,6 +27,7 @@ import { EngineError } from '../errors.ts'
 import { Unanswered, waitAfter } from '../http/api-client.ts'
 import type { Reader, Step } from '../store/database.ts'
 import {
+  memberOf,
   noSessions,
   OWN_PREKEYS,
   prekeyRecord,
@@ -41,7 +42,7 @@ export interface Addressee {
 }
 
 /** A device without prekeys at its node is not asked for again for this long, in milliseconds. */
-const NO_BUNDLE_PAUSE = 15_000
+export const NO_BUNDLE_PAUSE = 15_000
 const CLAIM_BATCH = 64
 
 export class Sessions {
@@ -68,6 +69,12 @@ export class Sessions {
     const now = this.#ctx.clock.now()
     const missing = await this.missing(reader, to)
     return missing.filter(({ peer }) => (this.#noBundle.get(sessionKey(peer)) ?? 0) <= now)
+  }
+
+  /** Signs of life of these members: a claim may help now. */
+  heard(members: ReadonlySet<string>): void {
+    for (const key of this.#noBundle.keys())
+      if (members.has(memberOf(key))) this.#noBundle.delete(key)
   }
 
   /**

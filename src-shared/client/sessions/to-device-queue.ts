@@ -19,6 +19,7 @@ import { Worker } from '../worker.ts'
 import { recordType } from '../store/record-type.ts'
 import type { Step } from '../store/database.ts'
 import { tables } from '../store/tables.ts'
+import { NO_BUNDLE_PAUSE } from './sessions.ts'
 import type { Addressee, Sessions } from './sessions.ts'
 
 const target = {
@@ -53,9 +54,9 @@ const KEY = 'to-device'
 const EMPTY = { v: 1 as const, wanted: [], sealed: null }
 const BATCH = 50
 const MAX_WANTED = 1000
-/** A device that cannot be reached is given up after this many tries, minutes apart. */
-const MAX_TRIES = 6
-const PAUSE = 120_000
+/** A device that cannot be reached is tried again after pauses that double, and given up after about two hours. */
+const MAX_TRIES = 20
+const LONGEST_PAUSE = 600_000
 
 export interface ToDevice {
   readonly userId: string
@@ -100,6 +101,26 @@ export class ToDeviceQueue {
     })
   }
 
+  /** Signs of life of these members: what waits for them is tried now, and that try is not counted. */
+  async heard(members: ReadonlySet<string>): Promise<void> {
+    const { db, clock } = this.#ctx
+    const queue = await db.get(queueRecord, KEY)
+    const waits = ({ member, after }: { member: string; after: number }): boolean =>
+      members.has(member) && after > clock.now()
+    if (queue?.wanted.some(waits) !== true) return
+    this.#sessions.heard(members)
+    await db.step('to-device.heard', async (step) => {
+      const now = (await step.get(queueRecord, KEY)) ?? EMPTY
+      const wanted = now.wanted.map((one) =>
+        waits(one) ? { ...one, after: clock.now(), tries: one.tries - 1 } : one,
+      )
+      step.put(queueRecord, KEY, { ...now, wanted })
+      step.after(() => {
+        this.worker.kick()
+      })
+    })
+  }
+
   /** One pass; returns when to come back, in milliseconds, or null. Throws `Unanswered`. */
   async #run(): Promise<number | null> {
     const { db, api, life, clock } = this.#ctx
@@ -122,10 +143,11 @@ export class ToDeviceQueue {
         continue
       }
       if (queue.wanted.length === 0) return null
-      const due = queue.wanted.filter(({ after }) => after <= clock.now()).slice(0, BATCH)
+      const now = clock.now()
+      const due = queue.wanted.filter(({ after }) => isDue(after, now)).slice(0, BATCH)
       if (due.length === 0) {
         const next = Math.min(...queue.wanted.map(({ after }) => after))
-        return Math.max(1, next - clock.now())
+        return Math.max(1, next - now)
       }
       await this.#reach(due)
       await this.#seal(due)
@@ -166,12 +188,22 @@ export class ToDeviceQueue {
         const message = await this.#sessions.sealToDevice(step, local, peer, wanted.content)
         if (message !== null) messages.push({ user_id, member, device, message })
         else if (wanted.tries < MAX_TRIES)
-          left.push({ ...wanted, tries: wanted.tries + 1, after: clock.now() + PAUSE })
+          left.push({ ...wanted, tries: wanted.tries + 1, after: clock.now() + pauseOf(wanted) })
       }
       const sealed = messages.length === 0 ? null : { txn: newId(), messages }
       step.put(queueRecord, KEY, { v: 1, wanted: left, sealed })
     })
   }
+}
+
+/** A time further off than any pause was set before the clock was set back. */
+function isDue(after: number, now: number): boolean {
+  return after <= now || after - now > LONGEST_PAUSE
+}
+
+/** From the first try that may succeed, see `NO_BUNDLE_PAUSE`. */
+function pauseOf({ tries }: { readonly tries: number }): number {
+  return Math.min(LONGEST_PAUSE, NO_BUNDLE_PAUSE * 2 ** tries)
 }
 
 function signature(wanted: {

@@ -28,6 +28,8 @@ export interface SyncIntakeParts extends RoomIntakeParts {
   readonly toDevice: ToDeviceIntake
   /** The account section; runs in the last step. */
   readonly account: (step: Step, response: SyncResponse) => Promise<void>
+  /** These members gave a sign of life. */
+  readonly heard: (members: ReadonlySet<string>) => Promise<void>
 }
 
 /** A room's share of a response, ready to be taken in. */
@@ -70,6 +72,7 @@ export class Intake {
       ]),
     )
     await this.#store(response, rooms)
+    await this.#parts.heard(heardIn(response, rooms))
     await this.#resolveDoubts()
     await this.#checkOwnHeads()
   }
@@ -323,6 +326,15 @@ export class Intake {
         : { ...entry, membership: 'leave', hidden: entry.membership === 'invite' },
     )
   }
+}
+
+/** Members of whom there is something new. */
+function heardIn(response: SyncResponse, rooms: readonly Prepared[]): Set<string> {
+  return new Set([
+    ...response.to_device.map(({ message }) => message.sender.member),
+    ...rooms.flatMap(({ timeline }) => timeline.map(({ pdu }) => pdu.envelope.member)),
+    ...rooms.flatMap(({ delta }) => delta.receipts.map(({ member }) => member)),
+  ])
 }
 
 function latestOf(items: readonly StoredItem[]): number {

@@ -46,7 +46,7 @@ export interface Outcome {
 }
 
 /** Rounds that are run first and not counted, for the compiler and the caches. */
-const WARM_UP = 8
+const WARM_UP = 30
 
 export async function compete(contest: Contest, rounds: number): Promise<readonly Outcome[]> {
   const { ours, peers, times, work } = contest

@@ -1,4 +1,5 @@
-/** A bounded cache by least recent use, for what is costly to make from key bytes. */
+/** A bounded cache by least recent use, for what is costly to make from key bytes, and names for secrets. */
+import type { NodeCrypto } from './node-crypto.ts'
 
 export class KeyCache<T> {
   readonly #capacity: number
@@ -27,5 +28,21 @@ export class KeyCache<T> {
 
   get size(): number {
     return this.#entries.size
+  }
+}
+
+/**
+ * Names for secrets of `length` bytes: a hash under a key of this cache's own, so that no secret stays in
+ * memory as text. Both parts are of fixed length, so plain hashing of one after the other does.
+ */
+export function secretNames(node: NodeCrypto, length: number): (secret: Uint8Array) => string {
+  const cacheKey = node.randomBytes(32)
+  const named = new Uint8Array(cacheKey.length + length)
+  named.set(cacheKey)
+  return (secret) => {
+    named.set(secret, cacheKey.length)
+    const name = node.hash('sha256', named, 'binary')
+    named.fill(0, cacheKey.length)
+    return name
   }
 }

@@ -3,18 +3,22 @@
  * where it knows them, RFC 8410's and RFC 9935's DER otherwise.
  */
 import type { KeyObject } from 'node:crypto'
+import { CryptoError } from '../../src-shared/protocol/index.ts'
 import { plain } from './node-crypto.ts'
 import type { NodeCrypto } from './node-crypto.ts'
 
 export type Curve = 'ed25519' | 'x25519'
 
-/** Whatever node:crypto throws at malformed bytes comes through. */
+/** Of keys of 32 bytes. Whatever node:crypto throws at malformed bytes comes through. */
 export interface KeyImport {
   secretKey(curve: Curve, bytes: Uint8Array): KeyObject
   publicKey(curve: Curve, bytes: Uint8Array): KeyObject
   /** The public key, as bytes. */
   publicBytes(secret: KeyObject): Uint8Array
 }
+
+/** Of a key of either curve. */
+const KEY_BYTES = 32
 
 /** The DER of a key, up to the key's own 32 bytes. */
 const PKCS8_PREFIX: Readonly<Record<Curve, Uint8Array>> = {
@@ -38,23 +42,22 @@ export function keyImport(node: NodeCrypto): KeyImport {
 }
 
 function rawImport(node: NodeCrypto): KeyImport {
+  // Memory outside the engine's heap: bytes within would be moved out first, which costs more.
+  const key = Buffer.alloc(KEY_BYTES)
+  function taking<T>(bytes: Uint8Array, work: () => T): T {
+    if (bytes.length !== KEY_BYTES) throw new CryptoError('bad_length')
+    key.set(bytes)
+    try {
+      return withoutStackTraces(work)
+    } finally {
+      key.fill(0)
+    }
+  }
   return {
-    secretKey: (curve, key) =>
-      withoutStackTraces(() =>
-        node.createPrivateKey({
-          key: asBuffer(key),
-          format: 'raw-private',
-          asymmetricKeyType: curve,
-        }),
-      ),
-    publicKey: (curve, key) =>
-      withoutStackTraces(() =>
-        node.createPublicKey({
-          key: asBuffer(key),
-          format: 'raw-public',
-          asymmetricKeyType: curve,
-        }),
-      ),
+    secretKey: (asymmetricKeyType, bytes) =>
+      taking(bytes, () => node.createPrivateKey({ key, format: 'raw-private', asymmetricKeyType })),
+    publicKey: (asymmetricKeyType, bytes) =>
+      taking(bytes, () => node.createPublicKey({ key, format: 'raw-public', asymmetricKeyType })),
     publicBytes: (secret) => plain(node.createPublicKey(secret).export({ format: 'raw-public' })),
   }
 }
@@ -82,11 +85,6 @@ export function secretFromDer(node: NodeCrypto, prefix: Uint8Array, bytes: Uint8
 export function publicFromDer(node: NodeCrypto, prefix: Uint8Array, bytes: Uint8Array): KeyObject {
   const key = Buffer.concat([prefix, bytes])
   return withoutStackTraces(() => node.createPublicKey({ key, format: 'der', type: 'spki' }))
-}
-
-/** The same memory. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /**

@@ -71,6 +71,17 @@ describe('the native adapter', () => {
     }
   })
 
+  it('agrees with @noble on messages of any length, one after another', () => {
+    for (const length of [1023, 1024, 1025, 5000, 0, 40, 992, 2000, 1]) {
+      const key = bytes(32, length)
+      const data = bytes(length, 5)
+      expect(toHex(native.hmacSha256(key, data))).toBe(toHex(noble.hmacSha256(key, data)))
+      expect(toHex(native.hkdfSha256(key, key, data, 70))).toBe(
+        toHex(noble.hkdfSha256(key, key, data, 70)),
+      )
+    }
+  })
+
   it('refuses a KEM key that does not carry the hash of its public part', () => {
     const { publicKey, secretKey } = native.mlKem768KeyPair(bytes(64, 1))
     const { ciphertext } = native.mlKem768Encapsulate(publicKey, () => bytes(32, 1))

@@ -38,7 +38,7 @@ export function createNativeCrypto({
   const native: Crypto = {
     ...noble,
     ...hashes,
-    ...nativeCurves(node, hashes.hmacSha256, noble),
+    ...nativeCurves(node, noble),
     ...nativeKem(node, hashes),
     ...(replayable && { mlKem768Encapsulate: noble.mlKem768Encapsulate }),
     chacha20Poly1305Seal: chacha20Poly1305.seal,

@@ -11,7 +11,7 @@ import {
   requireLength,
 } from '../../src-shared/protocol/index.ts'
 import type { Crypto } from '../../src-shared/protocol/index.ts'
-import { KeyCache } from './key-cache.ts'
+import { KeyCache, secretNames } from './key-cache.ts'
 import { keyImport } from './key-import.ts'
 import type { Curve } from './key-import.ts'
 import { latin1, plain } from './node-crypto.ts'
@@ -35,28 +35,28 @@ type Curves = Pick<
   | 'x25519'
 >
 
-/** `hmacSha256` names secrets in the cache; `noble` answers what node:crypto can't: torsion. */
-export function nativeCurves(
-  node: NodeCrypto,
-  hmacSha256: Crypto['hmacSha256'],
-  noble: Crypto,
-): Curves {
+function cachePerCurve<T>(capacity: number): Readonly<Record<Curve, KeyCache<T>>> {
+  return { ed25519: new KeyCache<T>(capacity), x25519: new KeyCache<T>(capacity) }
+}
+
+/** `noble` answers what node:crypto can't: torsion. */
+export function nativeCurves(node: NodeCrypto, noble: Crypto): Curves {
   const keys = keyImport(node)
-  const cacheKey = node.randomBytes(32)
-  const secrets = new KeyCache<SecretKey>(SECRET_KEYS_KEPT)
-  const publics = new KeyCache<KeyObject>(PUBLIC_KEYS_KEPT)
+  const secretName = secretNames(node, 32)
+  const secrets = cachePerCurve<SecretKey>(SECRET_KEYS_KEPT)
+  const publics = cachePerCurve<KeyObject>(PUBLIC_KEYS_KEPT)
   const admissible = new KeyCache<boolean>(PUBLIC_KEYS_KEPT)
 
   function secretKey(curve: Curve, secret: Uint8Array): SecretKey {
     requireLength(secret, 32)
-    return secrets.get(curve + latin1(hmacSha256(cacheKey, secret)), () => {
+    return secrets[curve].get(secretName(secret), () => {
       const key = keys.secretKey(curve, secret)
       return { key, publicKey: keys.publicBytes(key) }
     })
   }
 
   function publicKey(curve: Curve, bytes: Uint8Array): KeyObject {
-    return publics.get(curve + latin1(bytes), () => keys.publicKey(curve, bytes))
+    return publics[curve].get(latin1(bytes), () => keys.publicKey(curve, bytes))
   }
 
   return {

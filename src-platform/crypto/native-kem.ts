@@ -5,7 +5,7 @@
 import type { KeyObject } from 'node:crypto'
 import { CryptoError, requireLength } from '../../src-shared/protocol/index.ts'
 import type { Crypto } from '../../src-shared/protocol/index.ts'
-import { KeyCache } from './key-cache.ts'
+import { KeyCache, secretNames } from './key-cache.ts'
 import { publicFromDer, secretFromDer } from './key-import.ts'
 import { latin1, plain } from './node-crypto.ts'
 import type { NodeCrypto } from './node-crypto.ts'
@@ -31,20 +31,17 @@ const PUBLIC_PREFIX = Buffer.from('308204b2300b0609608648016503040402038204a100'
 
 type Kem = Pick<Crypto, 'mlKem768KeyPair' | 'mlKem768Encapsulate' | 'mlKem768Decapsulate'>
 
-export function nativeKem(
-  node: NodeCrypto,
-  { hmacSha256, sha256 }: Pick<Crypto, 'hmacSha256' | 'sha256'>,
-): Kem {
-  const cacheKey = node.randomBytes(32)
+export function nativeKem(node: NodeCrypto, { sha256 }: Pick<Crypto, 'sha256'>): Kem {
+  const seedName = secretNames(node, SEED)
+  const secretName = secretNames(node, EXPANDED)
   const expanded = new KeyCache<Uint8Array>(KEYS_KEPT)
   const secrets = new KeyCache<KeyObject>(KEYS_KEPT)
   const publics = new KeyCache<KeyObject>(KEYS_KEPT)
-  const nameOf = (secret: Uint8Array): string => latin1(hmacSha256(cacheKey, secret))
 
   return {
     mlKem768KeyPair(seed) {
       requireLength(seed, SEED)
-      const key = expanded.get(nameOf(seed), () => {
+      const key = expanded.get(seedName(seed), () => {
         const made = secretFromDer(node, SEED_PREFIX, seed)
         // Seed and expanded key both are in what is exported; the expanded one ends it.
         const der = made.export({ format: 'der', type: 'pkcs8' })
@@ -74,7 +71,9 @@ export function nativeKem(
       requireLength(ciphertext, CIPHERTEXT)
       let key: KeyObject
       try {
-        key = secrets.get(nameOf(secretKey), () => secretFromDer(node, EXPANDED_PREFIX, secretKey))
+        key = secrets.get(secretName(secretKey), () =>
+          secretFromDer(node, EXPANDED_PREFIX, secretKey),
+        )
       } catch {
         // FIPS 203 §7.3: the key does not carry the hash of its own public part.
         throw new CryptoError('bad_key')

@@ -7,10 +7,10 @@ import { bytesToUtf8 } from '@noble/ciphers/utils.js'
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 import { EncodingError } from './encoding-error.ts'
 
-const ALPHABET = utf8ToBytes('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const INVALID = 0xff
-const SEXTETS = new Uint8Array(256).fill(INVALID)
-for (const [value, code] of ALPHABET.entries()) SEXTETS[code] = value
+const SEXTETS = new Uint8Array(128).fill(INVALID)
+for (let value = 0; value < 64; value++) SEXTETS[ALPHABET.charCodeAt(value)] = value
 
 /** Throws `EncodingError('bad_string')` for a lone surrogate. */
 export function toUtf8(text: string): Uint8Array {
@@ -26,14 +26,14 @@ export function fromUtf8(bytes: Uint8Array): string {
   while (bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf) start += 3
   const text = '\ufeff'.repeat(start / 3) + bytesToUtf8(bytes.subarray(start))
   // The decoder replaces malformed sequences instead of refusing them; encoding again shows it.
-  if (!isAscii(bytes) && !bytesEqual(utf8ToBytes(text), bytes)) throw new EncodingError('bad_utf8')
+  if (!isAscii(text, bytes) && !bytesEqual(utf8ToBytes(text), bytes))
+    throw new EncodingError('bad_utf8')
   return text
 }
 
-function isAscii(bytes: Uint8Array): boolean {
-  let all = 0
-  for (let index = 0; index < bytes.length; index++) all |= bytes[index] ?? 0
-  return all < 0x80
+/** Only ASCII and what is malformed gives a code unit for every byte, and the latter is replaced. */
+function isAscii(text: string, bytes: Uint8Array): boolean {
+  return text.length === bytes.length && !text.includes('\ufffd')
 }
 
 /** Lower-case hex. */
@@ -50,31 +50,32 @@ export function fromHex(text: string): Uint8Array {
 /** Unpadded base64url (RFC 4648 §5). */
 export function toBase64Url(bytes: Uint8Array): string {
   const { length } = bytes
-  const out = new Uint8Array(Math.ceil((length * 4) / 3))
-  const letter = (value: number): number => ALPHABET[value & 63] ?? INVALID
+  const codes = new Array<number>(Math.ceil((length * 4) / 3))
   let read = 0
   let written = 0
   for (; read + 2 < length; read += 3) {
     const group =
       ((bytes[read] ?? 0) << 16) | ((bytes[read + 1] ?? 0) << 8) | (bytes[read + 2] ?? 0)
-    out[written] = letter(group >> 18)
-    out[written + 1] = letter(group >> 12)
-    out[written + 2] = letter(group >> 6)
-    out[written + 3] = letter(group)
+    codes[written] = ALPHABET.charCodeAt(group >> 18)
+    codes[written + 1] = ALPHABET.charCodeAt((group >> 12) & 63)
+    codes[written + 2] = ALPHABET.charCodeAt((group >> 6) & 63)
+    codes[written + 3] = ALPHABET.charCodeAt(group & 63)
     written += 4
   }
   // One or two bytes are left; what lies beyond the end reads as zero and is not written.
   const rest = ((bytes[read] ?? 0) << 16) | ((bytes[read + 1] ?? 0) << 8)
-  for (let shift = 18; written < out.length; shift -= 6) out[written++] = letter(rest >> shift)
-  return latin1Text(out)
+  for (let shift = 18; written < codes.length; shift -= 6)
+    codes[written++] = ALPHABET.charCodeAt((rest >> shift) & 63)
+  return textOf(codes)
 }
 
 /** `apply` takes so many arguments on every engine. */
 const MAX_ARGUMENTS = 4096
 
-function latin1Text(codes: Uint8Array): string {
-  if (codes.length > MAX_ARGUMENTS) return bytesToUtf8(codes)
-  return String.fromCharCode.apply(null, codes as unknown as number[])
+/** Of an array: engines take a typed one apart several times as slowly. */
+function textOf(codes: readonly number[]): string {
+  if (codes.length <= MAX_ARGUMENTS) return String.fromCharCode(...codes)
+  return bytesToUtf8(Uint8Array.from(codes))
 }
 
 /**
@@ -87,46 +88,54 @@ export function fromBase64Url(text: string): Uint8Array {
   const out = new Uint8Array(Math.floor((length * 3) / 4))
   // Sextets are below 64, so any bit above says that a character was not one.
   let seen = 0
-  const sextet = (index: number): number => {
-    const code = text.charCodeAt(index)
-    const value = code < 256 ? (SEXTETS[code] ?? INVALID) : INVALID
-    seen |= value
-    return value
-  }
   let read = 0
   let written = 0
   for (; read + 3 < length; read += 4) {
-    const group =
-      (sextet(read) << 18) | (sextet(read + 1) << 12) | (sextet(read + 2) << 6) | sextet(read + 3)
+    const first = sextet(text, read)
+    const second = sextet(text, read + 1)
+    const third = sextet(text, read + 2)
+    const fourth = sextet(text, read + 3)
+    seen |= first | second | third | fourth
+    const group = (first << 18) | (second << 12) | (third << 6) | fourth
     out[written] = group >> 16
     out[written + 1] = group >> 8
     out[written + 2] = group
     written += 3
   }
   if (read < length) {
-    const third = read + 2 < length ? sextet(read + 2) : 0
-    const group = (sextet(read) << 18) | (sextet(read + 1) << 12) | (third << 6)
+    const three = read + 2 < length
+    const third = three ? sextet(text, read + 2) : 0
+    const group = (sextet(text, read) << 18) | (sextet(text, read + 1) << 12) | (third << 6)
+    seen |= sextet(text, read) | sextet(text, read + 1) | third
     out[written] = group >> 16
-    if (read + 2 < length) out[written + 1] = group >> 8
+    if (three) out[written + 1] = group >> 8
     // Bits that no byte takes up would make two spellings of one value.
-    if ((read + 2 < length ? group & 0xff : group & 0xffff) !== 0)
-      throw new EncodingError('bad_base64url')
+    if ((three ? group & 0xff : group & 0xffff) !== 0) throw new EncodingError('bad_base64url')
   }
   if (seen >= 64) throw new EncodingError('bad_base64url')
   return out
 }
 
+function sextet(text: string, index: number): number {
+  return SEXTETS[text.charCodeAt(index)] ?? INVALID
+}
+
 /** Whether `text` is strict base64url, of exactly `byteLength` bytes where given. */
 export function isBase64Url(text: string, byteLength?: number): boolean {
   if (byteLength !== undefined && text.length !== Math.ceil((byteLength * 4) / 3)) return false
-  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return false
-  const spare = (text.length * 6) % 8
-  const last = SEXTETS[text.charCodeAt(text.length - 1)] ?? 0
-  return spare === 0 || (last & ((1 << spare) - 1)) === 0
+  const { length } = text
+  if (length % 4 === 1) return false
+  let seen = 0
+  let last = 0
+  for (let index = 0; index < length; index++) seen |= last = sextet(text, index)
+  const spare = (length * 6) % 8
+  return seen < 64 && (spare === 0 || (last & ((1 << spare) - 1)) === 0)
 }
 
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let length = 0
+  for (const part of parts) length += part.length
+  const out = new Uint8Array(length)
   let offset = 0
   for (const part of parts) {
     out.set(part, offset)

@@ -25,6 +25,17 @@ function codeOf(run: () => unknown): string {
   }
 }
 
+type Outcome = { readonly value: Json } | { readonly code: string }
+
+function outcomeOf(read: () => Json): Outcome {
+  try {
+    return { value: read() }
+  } catch (error) {
+    if (error instanceof EncodingError) return { code: error.code }
+    throw error
+  }
+}
+
 const text = fc.string({ unit: 'binary', maxLength: 12 })
 const key = text.filter((name) => name !== '__proto__')
 const json: fc.Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) => ({
@@ -87,6 +98,23 @@ describe('canonical JSON', () => {
           expect(read).toEqual(JSON.parse(mutated))
         },
       ),
+      { numRuns: 500 },
+    )
+  })
+
+  it('takes in canonical mode what is the canonical form of what it reads, and nothing else', () => {
+    const piece = fc.constantFrom('"', '{', '}', '[', ']', ',', ':', '\\', '-', '0', '1', 'e', ' ')
+    fc.assert(
+      fc.property(shallowJson, fc.nat(), fc.nat(1), piece, (value, at, cut, insert) => {
+        const good = canonicalText(value)
+        const place = at % (good.length + 1)
+        const mutated = good.slice(0, place) + insert + good.slice(place + cut)
+        if (!mutated.isWellFormed()) return
+        const read = outcomeOf(() => parse(mutated))
+        const isItsForm = 'value' in read && canonicalText(read.value) === mutated
+        const refused = 'value' in read ? { code: 'not_canonical' } : read
+        expect(outcomeOf(() => parse(mutated, true))).toEqual(isItsForm ? read : refused)
+      }),
       { numRuns: 500 },
     )
   })
@@ -216,6 +244,7 @@ describe('the strict parser', () => {
     ['a literal with a tail', 'nullx', 'bad_json'],
   ])('refuses %s', (_, input, code) => {
     expect(codeOf(() => parse(input))).toBe(code)
+    expect(codeOf(() => parse(input, true))).toBe(code)
   })
 
   it.each([

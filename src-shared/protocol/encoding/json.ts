@@ -27,53 +27,84 @@ export function canonicalBytes(value: Json): Uint8Array {
 
 /** As `canonicalBytes`, before UTF-8. */
 export function canonicalText(value: Json): string {
-  return write(value, 0)
+  // Whoever keeps members in order, as all that is made here does, has them written by the engine.
+  if (isInOrder(value, 0)) return JSON.stringify(value)
+  const parts: string[] = []
+  write(value, parts)
+  return parts.join('')
 }
 
-function write(value: unknown, depth: number): string {
-  if (value === null) return 'null'
+/**
+ * Whether all members stand in canonical order, so that the engine's own writer gives the canonical form.
+ * Throws `EncodingError` for what has none.
+ */
+function isInOrder(value: unknown, depth: number): boolean {
+  if (value === null) return true
   switch (typeof value) {
     case 'boolean':
-      return value ? 'true' : 'false'
+      return true
     case 'number':
       if (!Number.isSafeInteger(value) || Object.is(value, -0))
         throw new EncodingError('bad_number')
-      return String(value)
+      return true
     case 'string':
-      return quote(value)
+      if (!value.isWellFormed()) throw new EncodingError('bad_string')
+      return true
     case 'object':
       if (depth >= MAX_JSON_DEPTH) throw new EncodingError('too_deep')
-      return Array.isArray(value) ? writeArray(value, depth + 1) : writeObject(value, depth + 1)
+      return Array.isArray(value) ? areInOrder(value, depth + 1) : hasOrder(value, depth + 1)
     default:
       throw new EncodingError('not_json')
   }
 }
 
-function writeArray(value: readonly unknown[], depth: number): string {
-  const items: string[] = []
+function areInOrder(items: readonly unknown[], depth: number): boolean {
+  let inOrder = true
   // By index: a hole in the array must be refused, not skipped.
-  for (let index = 0; index < value.length; index++) items.push(write(value[index], depth))
-  return `[${items.join(',')}]`
+  for (let index = 0; index < items.length; index++)
+    inOrder = isInOrder(items[index], depth) && inOrder
+  return inOrder
 }
 
-function writeObject(value: object, depth: number): string {
+function hasOrder(value: object, depth: number): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   // A Uint8Array, Date or Map would otherwise serialize as something that reads like an object.
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
     throw new EncodingError('not_json')
   if (Object.getOwnPropertySymbols(value).length > 0) throw new EncodingError('not_json')
-  // Array.prototype.sort compares UTF-16 code units: the order RFC 8785 §3.2.3 asks for.
-  const keys = Object.keys(value).sort()
-  let out = '{'
-  for (const key of keys) {
+  let inOrder = true
+  let last = ''
+  for (const key of Object.keys(value)) {
     if (key === '__proto__') throw new EncodingError('forbidden_key')
+    if (!key.isWellFormed()) throw new EncodingError('bad_string')
+    // Strings compare by UTF-16 code units: the order RFC 8785 §3.2.3 asks for.
+    if (key < last) inOrder = false
+    last = key
     const member: unknown = (value as Readonly<Record<string, unknown>>)[key]
-    out += `${out === '{' ? '' : ','}${quote(key)}:${write(member, depth)}`
+    inOrder = isInOrder(member, depth) && inOrder
   }
-  return `${out}}`
+  return inOrder
 }
 
-function quote(text: string): string {
-  if (!text.isWellFormed()) throw new EncodingError('bad_string')
-  return JSON.stringify(text)
+/** What `isInOrder` has found to be JSON. Parts, because a text grown by pieces is slow to read again. */
+function write(value: unknown, parts: string[]): void {
+  if (typeof value !== 'object' || value === null) {
+    parts.push(JSON.stringify(value))
+  } else if (Array.isArray(value)) {
+    let before = '['
+    for (const item of value as readonly unknown[]) {
+      parts.push(before)
+      write(item, parts)
+      before = ','
+    }
+    parts.push(before === '[' ? '[]' : ']')
+  } else {
+    let before = '{'
+    for (const key of Object.keys(value).sort()) {
+      parts.push(before, JSON.stringify(key), ':')
+      write((value as Readonly<Record<string, unknown>>)[key], parts)
+      before = ','
+    }
+    parts.push(before === '{' ? '{}' : '}')
+  }
 }

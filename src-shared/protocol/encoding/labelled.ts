@@ -17,8 +17,8 @@ function prefixOf(label: Label): Uint8Array {
 }
 
 /**
- * utf8(label) ‖ 0x00 ‖ parts. At most one part may be of variable length, or two different lists of
- * parts could read as the same bytes.
+ * utf8(label) ‖ 0x00 ‖ parts. At most one part may be of variable length that no other part tells, or two
+ * different lists of parts could read as the same bytes.
  */
 export function labelled(label: Label, ...parts: readonly Uint8Array[]): Uint8Array {
   return concatBytes(prefixOf(label), ...parts)

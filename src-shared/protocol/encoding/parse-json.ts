@@ -5,9 +5,9 @@
  * that are not plain integers within ±(2^53 − 1), `-0`, nesting deeper than 16, more than `maxBytes`.
  * It knows no schema.
  */
-import { bytesEqual, fromUtf8 } from './bytes.ts'
+import { fromUtf8 } from './bytes.ts'
 import { EncodingError } from './encoding-error.ts'
-import { canonicalBytes, isJsonObject, MAX_JSON_DEPTH } from './json.ts'
+import { canonicalText, isJsonObject, MAX_JSON_DEPTH } from './json.ts'
 import type { Json, JsonObject } from './json.ts'
 
 export interface ParseJsonOptions {
@@ -20,10 +20,26 @@ export interface ParseJsonOptions {
 /** Throws `EncodingError`. */
 export function parseJson(bytes: Uint8Array, options: ParseJsonOptions): Json {
   if (bytes.length > options.maxBytes) throw new EncodingError('too_large')
-  const value = new Parser(fromUtf8(bytes)).document()
-  if (options.canonical === true && !bytesEqual(canonicalBytes(value), bytes))
-    throw new EncodingError('not_canonical')
-  return value
+  const text = fromUtf8(bytes)
+  if (options.canonical !== true) return new Parser(text).document()
+  const value = canonicalValue(text)
+  if (value !== undefined) return value
+  // Only to say why: what is refused here is as often not JSON at all.
+  new Parser(text).document()
+  throw new EncodingError('not_canonical')
+}
+
+/**
+ * The value whose canonical form `text` is, if it is one. The engine's own parser is lax where ours is
+ * strict, but everything it lets pass shows when the value is written again.
+ */
+function canonicalValue(text: string): Json | undefined {
+  try {
+    const value = JSON.parse(text) as Json
+    return canonicalText(value) === text ? value : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** As `parseJson`; throws `EncodingError('bad_json')` where the outermost value is not an object. */

@@ -57,9 +57,7 @@ export function bindingOf(
   crypto: Crypto,
   header: EnvelopeHeader | BareHeader | JsonObject,
 ): HeaderBinding {
-  const bare: Record<string, unknown> = { ...header }
-  delete bare['commit']
-  delete bare['body_hash']
+  const { commit: _commit, body_hash: _hash, ...bare } = header as EnvelopeHeader
   const bytes = headerBytes(bare as JsonObject)
   // The labelled bytes are hashed, and are the body's associated data.
   const ad = labelled(LABELS.envelopeHeader, bytes)
@@ -74,8 +72,8 @@ export function deriveContentKeys(
   const output = crypto.hkdfSha256(contentKey, NO_SALT, labelled(LABELS.contentKey, hash), 44)
   return {
     commit: crypto.hkdfSha256(contentKey, NO_SALT, labelled(LABELS.commit, hash), 32),
-    key: output.subarray(0, 32),
-    nonce: output.subarray(32),
+    key: output.slice(0, 32),
+    nonce: output.slice(32),
     ad,
   }
 }

@@ -37,11 +37,13 @@ class KnownHeader {
   readonly header: EnvelopeHeader
   readonly bytes: Uint8Array
   readonly #crypto: Crypto
+  readonly #arrived: EnvelopeHeader | JsonObject
   #binding: HeaderBinding | null = null
   #last: { readonly contentKey: Uint8Array; readonly keys: ContentKeys } | null = null
 
-  constructor(crypto: Crypto, header: EnvelopeHeader, bytes: Uint8Array) {
+  constructor(crypto: Crypto, header: EnvelopeHeader, { value, bytes }: Read) {
     this.#crypto = crypto
+    this.#arrived = value
     this.id = envelopeIdOf(crypto, bytes)
     this.header = header
     this.bytes = bytes
@@ -58,7 +60,7 @@ class KnownHeader {
   #derive(contentKey: Uint8Array): ContentKeys {
     if (this.#last !== null && this.#crypto.equal(this.#last.contentKey, contentKey))
       return this.#last.keys
-    this.#binding ??= bindingOf(this.#crypto, this.header)
+    this.#binding ??= bindingOf(this.#crypto, this.#arrived)
     const keys = deriveContentKeys(this.#crypto, this.#binding, contentKey)
     this.#last = { contentKey: Uint8Array.from(contentKey), keys }
     return keys
@@ -82,7 +84,7 @@ export function readHeader(crypto: Crypto, arrived: ArrivedHeader): ReadHeader {
     if (read === null) return { ok: false, code: 'too_large' }
     const parsed = envelopeHeaderSchema.safeParse(read.value)
     if (!parsed.success) return { ok: false, code: 'bad_header' }
-    const known = new KnownHeader(crypto, parsed.data, read.bytes)
+    const known = new KnownHeader(crypto, parsed.data, read)
     return { ok: true, id: known.id, known }
   } catch (error) {
     if (error instanceof EncodingError) return { ok: false, code: 'bad_header' }

@@ -187,22 +187,22 @@ function associatedData(
   keys: PrekeyKeys,
 ): Uint8Array {
   const end = (device: PeerDevice, head: string) => ({
-    member: device.member,
-    head,
     device: device.device,
     ed25519: toBase64Url(device.ed25519),
+    head,
+    member: device.member,
     x25519: toBase64Url(device.x25519),
   })
   const prekey = (id: string | null, key: string | null) => (id === null ? null : { id, key })
   const said = {
-    suite: header.suite,
-    initiator: end(initiator, header.initiator_head),
-    responder: end(responder, header.responder_head),
     ephemeral: header.ephemeral,
-    signed: prekey(header.signed, keys.signed),
-    one_time: prekey(header.one_time, keys.oneTime),
+    initiator: end(initiator, header.initiator_head),
     kem: prekey(header.kem, keys.kem),
     kem_ciphertext: header.kem_ciphertext,
+    one_time: prekey(header.one_time, keys.oneTime),
+    responder: end(responder, header.responder_head),
+    signed: prekey(header.signed, keys.signed),
+    suite: header.suite,
   }
   return labelledHash(crypto, LABELS.handshakeAd, canonicalBytes(said))
 }

@@ -130,5 +130,5 @@ export function verifyBundle(
 }
 
 function signedBytes(owner: PrekeyOwner, id: string, key: string): Uint8Array {
-  return canonicalBytes({ member: owner.member, device: owner.device, id, key })
+  return canonicalBytes({ device: owner.device, id, key, member: owner.member })
 }

@@ -9,7 +9,6 @@ import {
   base64UrlPattern,
   base64UrlSchema,
   canonicalBytes,
-  concatBytes,
   isBase64Url,
   labelled,
   LABELS,
@@ -65,5 +64,5 @@ export function messageAd(
   const bytes = canonicalBytes(header)
   const length = new Uint8Array(4)
   new DataView(length.buffer).setUint32(0, bytes.length)
-  return labelled(LABELS.ratchetHeader, concatBytes(sessionAd, length, bytes, context))
+  return labelled(LABELS.ratchetHeader, sessionAd, length, bytes, context)
 }

@@ -35,5 +35,5 @@ export function openWithMessageKey(
 
 function expand(crypto: Crypto, messageKey: Uint8Array): { key: Uint8Array; nonce: Uint8Array } {
   const output = crypto.hkdfSha256(messageKey, NO_SALT, INFO, 44)
-  return { key: output.subarray(0, 32), nonce: output.subarray(32) }
+  return { key: output.slice(0, 32), nonce: output.slice(32) }
 }

@@ -11,5 +11,5 @@ export function stepRootKey(
   shared: Uint8Array,
 ): { readonly root: Uint8Array; readonly chain: Uint8Array } {
   const output = crypto.hkdfSha256(shared, root, INFO, 64)
-  return { root: output.subarray(0, 32), chain: output.subarray(32) }
+  return { root: output.slice(0, 32), chain: output.slice(32) }
 }

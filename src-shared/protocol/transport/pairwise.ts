@@ -119,7 +119,7 @@ export function unwrapKey(
 
 function wrapContext(envelope: string, recipient: PeerDevice): Uint8Array {
   const { member, device } = recipient
-  return labelled(LABELS.wrap, canonicalBytes({ envelope, member, device }))
+  return labelled(LABELS.wrap, canonicalBytes({ device, envelope, member }))
 }
 
 function readJson(bytes: Uint8Array): Json {

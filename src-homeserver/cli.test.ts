@@ -47,6 +47,14 @@ describe('the command line', () => {
     expect(readCommand(args)).toMatchObject({ kind: 'wrong', why: expect.any(String) })
   })
 
+  it('copies a folder’s data, and takes its word that it was set back', () => {
+    const backup = readCommand(['backup', '--data', 'd', '--to', 'copy'])
+    expect(backup).toMatchObject({ kind: 'backup', keyPath: null })
+    expect(readCommand(['backup', '--data', 'd'])).toMatchObject({ kind: 'wrong' })
+    const restored = readCommand(['restored', '--server-name', 'a.test', '--data', 'd'])
+    expect(restored).toMatchObject({ kind: 'restored', serverName: 'a.test', database: null })
+  })
+
   it('shows its usage when nothing is asked', () => {
     expect(readCommand([])).toEqual({ kind: 'help' })
   })

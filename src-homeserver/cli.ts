@@ -10,9 +10,14 @@ export const usage = `Usage:
   eccp-node serve --server-name NAME --data DIR [options]
   eccp-node registration-token --server-name NAME --data DIR [--uses N]
   eccp-node rotate-key --data DIR
+  eccp-node backup --data DIR --to FOLDER
+  eccp-node restored --server-name NAME --data DIR
 
-init writes a commented node.yaml and the node's signing key. registration-token and rotate-key take
---config as well.
+init writes a commented node.yaml and the node's signing key. registration-token, rotate-key, backup and
+restored take --config as well.
+
+backup copies the database and the signing keys into a folder, while the node runs. A node that is started on such a
+copy knows it; restored says so of any other that was set back to an earlier state, before it is started.
 
 The database is the data folder's own, or a PostgreSQL named by \`database\` in the file or by ECCP_DATABASE.
 
@@ -45,6 +50,18 @@ export type Command =
       readonly keyPath: string | null
       /** Where other processes of the node are to hear of it. */
       readonly shared: { readonly database: string; readonly serverName: string } | null
+    }
+  | {
+      readonly kind: 'backup'
+      readonly dataDir: string
+      readonly keyPath: string | null
+      readonly to: string
+    }
+  | {
+      readonly kind: 'restored'
+      readonly dataDir: string
+      readonly serverName: string
+      readonly database: string | null
     }
   | { readonly kind: 'init'; readonly serverName: string; readonly file: string }
   | { readonly kind: 'help' }
@@ -86,6 +103,7 @@ function parse(args: readonly string[]) {
       log: { type: 'string' },
       'port-file': { type: 'string' },
       uses: { type: 'string', default: '1' },
+      to: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -116,6 +134,19 @@ function read(args: readonly string[], environment: Environment): Command {
       } = settings(values, environment)
       const shared = database === null ? null : { database, serverName }
       return { kind: 'rotate_key', dataDir, keyPath, shared }
+    }
+    case 'backup': {
+      const to = needed('--to', values.to)
+      if (values.config === undefined)
+        return { kind: 'backup', dataDir: needed('--data', values.data), keyPath: null, to }
+      const { dataDir, signingKeyPath: keyPath, database } = settings(values, environment)
+      if (database !== null)
+        throw new WrongArgument('the data is in PostgreSQL: use pg_dump, and copy the signing key')
+      return { kind: 'backup', dataDir, keyPath, to }
+    }
+    case 'restored': {
+      const { dataDir, serverName, database } = settings(values, environment)
+      return { kind: 'restored', dataDir, serverName, database }
     }
     case 'registration-token': {
       const { dataDir, serverName, database } = settings(values, environment)

@@ -128,6 +128,7 @@ describe('the settings file', () => {
     [26, 'database: mysql://eccp:hunter2@127.0.0.1/eccp'],
     [26, 'database: postgresql://eccp:hunter2@127.0.0.1'],
     [26, 'database: 5432'],
+    [26, 'database_limit: 20'],
   ])('names line %i where it says "%s"', (which, text) => {
     const answer = serve(line(text, which))
     if (answer.kind !== 'wrong') throw new Error('was taken')
@@ -152,6 +153,11 @@ describe('the settings file', () => {
     expect(config(`${whole}database: ${other}\n`, { ECCP_DATABASE: url }).database).toBe(url)
     const wrong = serve(whole, { ECCP_DATABASE: 'postgresql://eccp:hunter2@db.test' })
     expect(wrong).toMatchObject({ why: 'ECCP_DATABASE: database names no database' })
+  })
+
+  it('lets its database grow as far as it is told, or as far as there is room', () => {
+    expect(config(whole).maxDatabaseBytes).toBeNull()
+    expect(config(`${whole}database_limit: 3GiB\n`).maxDatabaseBytes).toBe(3 * 2 ** 30)
   })
 
   it('lets nobody federate in the clear by accident', () => {

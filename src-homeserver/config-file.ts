@@ -13,6 +13,7 @@ import { defaults, isLoopback } from './config.ts'
 import type { FederationConfig, Listen, NodeConfig, PeerAddress, TlsFiles } from './config.ts'
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const BYTES = { MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const
 const SECOND = 1000
 
 /** `30s`, `15m`, `12h`, `90d`; becomes milliseconds. */
@@ -22,6 +23,14 @@ const duration = z
   .transform((text) => {
     const [, count = '0', unit = 's'] = /^([0-9]+)([a-z]+)$/.exec(text) ?? []
     return Number(count) * UNITS[unit as keyof typeof UNITS]
+  })
+/** `512MiB`, `20GiB`; becomes bytes. */
+const size = z
+  .string()
+  .regex(/^[1-9][0-9]{0,5}(?:MiB|GiB|TiB)$/, 'must be a size like 512MiB or 20GiB')
+  .transform((text) => {
+    const [, count = '0', unit = 'MiB'] = /^([0-9]+)([A-Za-z]+)$/.exec(text) ?? []
+    return Number(count) * BYTES[unit as keyof typeof BYTES]
   })
 const path = z.string().min(1).max(4096)
 const port = z.int().min(0).max(65535)
@@ -60,6 +69,7 @@ const settingsSchema = z.strictObject({
   server_name: serverNameSchema,
   data: path,
   database: databaseUrl.optional(),
+  database_limit: size.optional(),
   public_base_url: z
     .string()
     .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http(s) URL')
@@ -105,6 +115,7 @@ export const ENVIRONMENT: Readonly<Record<string, readonly string[]>> = {
   ECCP_SERVER_NAME: ['server_name'],
   ECCP_DATA: ['data'],
   ECCP_DATABASE: ['database'],
+  ECCP_DATABASE_LIMIT: ['database_limit'],
   ECCP_PUBLIC_BASE_URL: ['public_base_url'],
   ECCP_LISTEN: ['listen'],
   ECCP_REGISTRATION: ['registration'],
@@ -297,6 +308,7 @@ function toConfig(settings: Settings, place: Place, where: Where): NodeConfig {
     serverName,
     dataDir: place(settings.data, ['data']),
     database: settings.database ?? null,
+    maxDatabaseBytes: settings.database_limit ?? null,
     publicBaseUrl:
       settings.public_base_url === undefined
         ? null

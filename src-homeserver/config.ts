@@ -110,6 +110,8 @@ export interface NodeConfig {
   readonly dataDir: string
   /** URL of a PostgreSQL database, with its password; null: SQLite in the data folder. */
   readonly database: string | null
+  /** Bytes that the SQLite database may grow to; null: as much as there is. */
+  readonly maxDatabaseBytes: number | null
   readonly listen: Listen
   /** Metrics for operators; null: nowhere. */
   readonly adminListen: Listen | null
@@ -140,6 +142,7 @@ export interface NodeConfig {
 export const defaults = {
   publicBaseUrl: null,
   database: null,
+  maxDatabaseBytes: null,
   listen: { host: '127.0.0.1', port: 0 },
   adminListen: null,
   registration: 'open',

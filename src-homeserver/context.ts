@@ -3,6 +3,8 @@ import { getRandomValues } from 'node:crypto'
 import type { Crypto } from '../src-shared/protocol/index.ts'
 import { createNativeCrypto } from '../src-platform/crypto/native-crypto.ts'
 import type { NodeConfig } from './config.ts'
+import { createComeback } from './federation/comeback.ts'
+import type { Comeback } from './federation/comeback.ts'
 import { createDirectory } from './federation/directory.ts'
 import { createExchange } from './federation/exchange.ts'
 import type { Exchange } from './federation/exchange.ts'
@@ -60,6 +62,8 @@ export interface Context {
   readonly serverKeys: ServerKeyBook
   readonly outbound: Outbound
   readonly remote: RemoteAccounts
+  /** From a backup to the present. */
+  readonly comeback: Comeback
   /** Ends connections to other servers. */
   readonly exchange: Exchange
   readonly log: Log
@@ -77,6 +81,8 @@ export interface World {
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
   readonly guards: Guards
+  /** In place of standard error. */
+  readonly log?: Log
 }
 
 export const realWorld: World = {
@@ -91,11 +97,12 @@ export async function createContext(
   world: World = realWorld,
 ): Promise<Context> {
   const crypto = createNativeCrypto()
-  const log = createLog(config.logLevel)
+  const log = world.log ?? createLog(config.logLevel)
   const metrics = createMetrics()
   const notifier = createLocalNotifier()
   let wake: Outbound['wake'] = () => undefined
   let reloadKeys: () => void = () => undefined
+  let reread: () => void = () => undefined
   const storage = await openStorage({
     folder: config.dataDir,
     serverName: config.serverName,
@@ -107,6 +114,12 @@ export async function createContext(
       metrics.databaseUp(state === 'up')
       if (state === 'up') log.info('the database is back')
       else log.error({ code: state.code, detail: state.detail }, 'the database is gone')
+    },
+    maxBytes: config.maxDatabaseBytes,
+    onRoom(room) {
+      metrics.storageFull(!room)
+      if (room) log.warn('there is room for data again')
+      else log.error('there is no room for data: nothing can be written')
     },
     onUnsafe: () =>
       log.warn('the database runs with fsync off: a power cut may lose what was acknowledged'),
@@ -124,11 +137,12 @@ export async function createContext(
     } catch (error) {
       log.error(failure(error), 'the signing key can not be read')
     }
+    reread()
   }
   const { federation, serverName } = config
   const exchange = createExchange(stopping, world.guards)
   const directory = createDirectory(federation, exchange, world.now)
-  const shared = { crypto, storage, log, metrics, stopping, ...world }
+  const shared = { ...world, crypto, storage, log, metrics, stopping }
   const peers = createPeerCalls({
     ...shared,
     serverName,
@@ -137,6 +151,10 @@ export async function createContext(
     directory,
     exchange,
   })
+  const comeback = createComeback({ ...shared, config, notifier })
+  reread = () => {
+    comeback.reload().catch((error: unknown) => log.error(failure(error), 'facts can not be read'))
+  }
   const outbound = createOutbound({ ...shared, config: federation, calls: peers })
   wake = outbound.wake
   return {
@@ -154,6 +172,7 @@ export async function createContext(
     serverKeys: createServerKeyBook({ ...shared, serverName, keys, calls: peers }),
     outbound,
     remote: createRemoteAccounts({ ...shared, peers }),
+    comeback,
     exchange,
   }
 }

@@ -37,12 +37,15 @@ server_name: "${name}"
 # Where clients reach the node from outside, through your web server with its certificate.
 # public_base_url: https://${host}
 
-# Database and keys. Back it up while the node is stopped.
+# Database and keys. Back them up with \`eccp-node backup\`.
 data: data
 
 # PostgreSQL 15 or later instead of the SQLite database in the data folder; several processes may then serve
 # this name. Better said in the environment (ECCP_DATABASE), since it holds a password.
 # database: postgresql://eccp:PASSWORD@127.0.0.1/eccp
+
+# The database in the data folder grows no further than this; the log beside it takes some MiB more.
+# database_limit: 20GiB
 
 listen:
   # Plain HTTP for clients; put a web server with a certificate in front of it.

@@ -1,6 +1,7 @@
 /** `eccp-node`: the process around a node. Ready when it prints `listening on URL`. */
 import { writeFileAtomicallySync } from '../src-platform/atomic-file.ts'
 import { createNativeCrypto } from '../src-platform/crypto/native-crypto.ts'
+import { BackupError, backUp } from './backup.ts'
 import { makeRegistrationToken } from './bootstrap.ts'
 import { readCommand, usage } from './cli.ts'
 import type { Command } from './cli.ts'
@@ -67,6 +68,21 @@ async function run(command: Command): Promise<void> {
       }
       return
     }
+    case 'backup':
+      await backUp(command)
+      process.stdout.write(`copied to ${command.to}\n`)
+      return
+    case 'restored': {
+      const { dataDir: folder, serverName, database } = command
+      const storage = await openStorage({ folder, serverName, database })
+      try {
+        await storage.write((tx) => tx.facts.put('copied_at', String(realWorld.now())))
+      } finally {
+        await storage.close()
+      }
+      process.stdout.write('next: eccp-node serve\n')
+      return
+    }
     case 'serve':
       await serve(command)
   }
@@ -109,9 +125,11 @@ try {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof InitError) return error.message
+  if (error instanceof InitError || error instanceof BackupError) return error.message
   if (!(error instanceof StorageError)) return String(error)
   switch (error.code) {
+    case 'no_data':
+      return 'there is no database in the data folder'
     case 'in_use':
       return 'another node runs on this data folder'
     case 'newer_schema':

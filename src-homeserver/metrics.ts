@@ -1,4 +1,5 @@
 /** Counters for operators, served on the admin address only. */
+import { statfs } from 'node:fs/promises'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 export interface Metrics {
@@ -16,6 +17,12 @@ export interface Metrics {
   queued(destination: string, count: number): void
   /** Whether the database answers. */
   databaseUp(up: boolean): void
+  /** Whether there is no room to write. */
+  storageFull(full: boolean): void
+  /** Whether other servers are asked for what a backup lacks. */
+  restoring(yes: boolean): void
+  /** A device named a position that was never handed out. */
+  positionAhead(): void
 }
 
 export function createMetrics(): Metrics {
@@ -56,8 +63,22 @@ export function createMetrics(): Metrics {
     registers,
   })
   database.set(1)
+  const full = new Gauge({
+    name: 'eccp_storage_full',
+    help: 'Whether there is no room to write',
+    registers,
+  })
+  const restoring = new Gauge({
+    name: 'eccp_restoring',
+    help: 'Whether other servers are asked for what a backup lacks',
+    registers,
+  })
+  const ahead = counter('eccp_positions_ahead_total', 'Positions that were never handed out', [])
   return {
     registry,
+    storageFull: (yes) => full.set(yes ? 1 : 0),
+    restoring: (yes) => restoring.set(yes ? 1 : 0),
+    positionAhead: () => ahead.inc(),
     databaseUp: (up) => database.set(up ? 1 : 0),
     request: (route, method, status, seconds) =>
       requests.labels(route, method, String(status)).observe(seconds),
@@ -73,7 +94,16 @@ export function createMetrics(): Metrics {
   }
 }
 
-/** Process figures; once per process, not per node. */
-export function collectProcessMetrics(metrics: Metrics): void {
-  collectDefaultMetrics({ register: metrics.registry })
+/** Figures of the process and of the disk that `folder` is on; once per process, not per node. */
+export function collectProcessMetrics({ registry }: Metrics, folder: string): void {
+  collectDefaultMetrics({ register: registry })
+  new Gauge({
+    name: 'eccp_disk_free_bytes',
+    help: 'What the node may still write where its data is',
+    registers: [registry],
+    async collect() {
+      const { bavail, bsize } = await statfs(folder)
+      this.set(bavail * bsize)
+    },
+  })
 }

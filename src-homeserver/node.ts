@@ -6,6 +6,7 @@ import { makeBootstrapToken } from './bootstrap.ts'
 import { createContext, realWorld } from './context.ts'
 import type { Context, World } from './context.ts'
 import type { NodeConfig } from './config.ts'
+import { askForAll } from './federation/ask-for-all.ts'
 import { createPeerServer } from './federation/peer-server.ts'
 import { createServer } from './http/server.ts'
 import { startHousekeeping } from './housekeeping.ts'
@@ -39,6 +40,7 @@ export async function startRunning(
   const peerApp = peerListen === null || mode === 'isolated' ? null : createPeerServer(context)
   let admin: Server | null = null
   try {
+    await context.comeback.open()
     await app.listen({ host: config.listen.host, port: config.listen.port })
     if (peerListen !== null) await peerApp?.listen({ ...peerListen })
     if (config.adminListen !== null) admin = await serveAdmin(context, config.adminListen)
@@ -50,6 +52,7 @@ export async function startRunning(
   const bootstrapToken = await makeBootstrapToken(context.storage, world, config)
   const stopHousekeeping = startHousekeeping(context)
   await context.outbound.start()
+  context.comeback.start((server) => askForAll(context, server))
   let stopped: Promise<void> | undefined
   return {
     url: urlOf(app.server),
@@ -72,6 +75,7 @@ export async function startRunning(
         await Promise.all([app.close(), peerApp?.close()])
         clearTimeout(overdue)
         await context.outbound.close()
+        await context.comeback.close()
         context.exchange.close()
         await context.acks.close()
         await context.storage.close()
@@ -83,7 +87,7 @@ async function serveAdmin(
   context: Context,
   listen: { readonly host: string; readonly port: number },
 ): Promise<Server> {
-  collectProcessMetrics(context.metrics)
+  collectProcessMetrics(context.metrics, context.config.dataDir)
   const { registry } = context.metrics
   const server = createHttpServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {

@@ -85,6 +85,26 @@ async function welcome(
   }
 }
 
+/** Open invitations of a server that may have lost them. */
+export async function inviteAgain(
+  context: Context,
+  tx: Tx,
+  room: string,
+  members: readonly { readonly event_id: string; readonly server: string }[],
+): Promise<void> {
+  const current = await context.roomStates.current(tx, room)
+  if (current === undefined) return
+  for (const { event_id: id, server } of members) {
+    const [row] = await tx.events.byIds([id])
+    // Who did not make it does not send it.
+    if (row?.membership !== 'invite' || row.origin !== context.config.serverName) continue
+    const event = toEvent(context.crypto, row)
+    const state = await invitationState(context, tx, event, current.state)
+    const item: WaitingInvite = { event: id, state }
+    await wait(context, tx, server, 'invite', item, id)
+  }
+}
+
 /** Something that is no room event, to every server that shares a room with the member. */
 export async function tellServersAround(
   context: Context,

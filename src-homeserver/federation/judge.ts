@@ -104,6 +104,8 @@ export async function judge(
     if (!OF_THIS_COPY.has(checked.code)) await storeRejected(context, tx, event)
     return refused(checked.code)
   }
+  // Nobody else can have signed it.
+  if (checked.ok && origin === context.config.serverName) context.comeback.foundOwnEvent()
   const good = await localWraps(context, tx, wraps)
   await storeEvent(context, tx, event, { stateBefore, wraps: good })
   return taken

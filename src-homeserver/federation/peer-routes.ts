@@ -1,20 +1,24 @@
 /** Every endpoint of the server-server contract with what it does; a missing one is a type error. */
 import { isJsonObject, parseUserId } from '../../src-shared/protocol/index.ts'
 import type { Json } from '../../src-shared/protocol/index.ts'
-import { signServerKeys } from '../../src-shared/api/index.ts'
+import { MAX_RETURNED, signServerKeys } from '../../src-shared/api/index.ts'
 import type { ItemOutcome, ServerEndpointName } from '../../src-shared/api/index.ts'
 import { accountOf, copyEntry } from '../accounts.ts'
 import { ApiError } from '../http/api-error.ts'
 import { failure } from '../log.ts'
 import { claimBundles } from '../routes/claim-keys.ts'
+import { inviteAgain } from './announce.ts'
 import { versionAnswer } from './discovery.ts'
 import { later } from './judge.ts'
 import { missingFor } from './missing.ts'
+import { endsTransaction } from '../storage/index.ts'
 import type { PeerHandler } from './peer-call.ts'
 import { takeItem } from './take-item.ts'
 
 /** Transactions of one server at a time, in the order in which they came; more than these are turned away. */
 const MAX_IN_LINE = 4
+/** Of members of a server that is told of the room. */
+const STANDING = ['join', 'invite'] as const
 const lines = new WeakMap<object, Map<string, { tail: Promise<unknown>; length: number }>>()
 
 const transaction: PeerHandler<'transaction'> = async (context, { origin, raw }) => {
@@ -36,6 +40,8 @@ const transaction: PeerHandler<'transaction'> = async (context, { origin, raw })
         context.metrics.peerItem(kind.slice(0, 16), verdict.outcome)
         results.push({ id, ...verdict })
       } catch (error) {
+        // Nothing can be taken now: the other side keeps what it has.
+        if (endsTransaction(error)) throw error
         // One item's trouble stays its own.
         context.log.error({ ...failure(error), origin }, 'an item of another server')
         results.push({ id, ...later('internal') })
@@ -60,9 +66,13 @@ const missing: PeerHandler<'missing'> = async (context, { origin, params, body }
   return { ...answer, events: [...answer.events] }
 }
 
-const manifest: PeerHandler<'manifest'> = async (context, { params, query }) =>
+/** Of accounts here; and to a server of its own, as far as it was seen: it may have lost some of it. */
+const manifest: PeerHandler<'manifest'> = async (context, { origin, params, query }) =>
   context.storage.read(async (tx) => {
-    const account = await accountOf(context, tx, params.userId)
+    const theirs = parseUserId(params.userId)?.server === origin
+    const account = theirs
+      ? await tx.federation.accountNamed(params.userId)
+      : await accountOf(context, tx, params.userId)
     if (account === undefined) throw new ApiError('M_NOT_FOUND')
     const { user_id, member, head, height } = account
     const entries = (await tx.manifests.entries(member, query.from)).map(copyEntry)
@@ -85,6 +95,23 @@ const claimKeys: PeerHandler<'claimKeys'> = async (context, { origin, body }) =>
   )
 }
 
+const returned: PeerHandler<'returned'> = async (context, { origin, body: { after } }) => {
+  if (after === undefined) {
+    context.log.warn({ server: origin }, 'another server was set back to an earlier state')
+    context.metrics.peerAlarm('restored')
+  }
+  return context.storage.write(async (tx) => {
+    const all = await tx.rooms.ofServer(origin, STANDING, after ?? '', MAX_RETURNED)
+    const rooms: string[] = []
+    for (const room of all) {
+      const members = await tx.rooms.membersOf(room, origin)
+      if (members.some(({ membership }) => membership === 'join')) rooms.push(room)
+      else await inviteAgain(context, tx, room, members)
+    }
+    return { rooms, next: all.length < MAX_RETURNED ? null : (all.at(-1) ?? null) }
+  })
+}
+
 export const peerRoutes: { readonly [N in ServerEndpointName]: PeerHandler<N> } = {
   version: async (context) => versionAnswer(context),
   keys: async ({ config, crypto, keys }) =>
@@ -94,4 +121,5 @@ export const peerRoutes: { readonly [N in ServerEndpointName]: PeerHandler<N> } 
   manifest,
   profile,
   claimKeys,
+  returned,
 }

@@ -96,6 +96,7 @@ function addRoute<N extends ServerEndpointName>(
         origin = await guard.check({ method, path, authorization, body: bytes })
         if (!mayAsk(origin)) throw new ApiError('M_LIMIT_EXCEEDED', { retry_after_ms: 10_000 })
         context.outbound.heard(origin)
+        context.comeback.heard(origin)
       }
       // The schemas of exactly this endpoint have made the value.
       const call = readCall(context, endpoint, request, bytes, origin) as unknown as PeerCall<N>

@@ -22,6 +22,7 @@ import type { Guards } from '../guards.ts'
 import { failure } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { endsTransaction } from '../storage/index.ts'
 import type { Storage, Tx } from '../storage/index.ts'
 import { PeerError } from './peer-calls.ts'
 import type { PeerCalls } from './peer-calls.ts'
@@ -126,7 +127,13 @@ async function fetchAccount(context: RemoteAccountParts, userId: string): Promis
           next.height < known.height ? 'manifest_rolled_back' : 'manifest_forked',
         )
     }
-    await keep(context, userId, next, answer.entries)
+    try {
+      await keep(context, userId, next, answer.entries)
+    } catch (error) {
+      // Who only reads is served from what is kept.
+      if (known !== null && endsTransaction(error)) return { kind: 'unreachable' }
+      throw error
+    }
     return { kind: 'current', member: next.fingerprint }
   } catch (error) {
     if (error instanceof PeerError) return { kind: 'unreachable' }

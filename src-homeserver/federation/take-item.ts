@@ -27,8 +27,24 @@ const MAX_INVITES = 500
 
 type Item<K extends ServerItem['kind']> = Extract<ServerItem, { kind: K }>
 
+/** Refusals for want of something that may only be lost. */
+const OF_LOSS: ReadonlySet<string> = new Set([
+  'unknown_room',
+  'unknown_event',
+  'unknown_user',
+  'no_device',
+  'not_invited',
+  'nobody_asked',
+])
+
 /** `raw` as it came off the wire. */
 export async function takeItem(context: Context, from: string, raw: JsonObject): Promise<Verdict> {
+  const verdict = await take(context, from, raw)
+  const lost = verdict.outcome === 'refused' && OF_LOSS.has(verdict.code ?? '')
+  return lost && context.comeback.underWay ? later('restoring') : verdict
+}
+
+async function take(context: Context, from: string, raw: JsonObject): Promise<Verdict> {
   const parsed = itemSchema.safeParse(raw)
   if (!parsed.success) return refused('bad_item')
   const item = parsed.data

@@ -32,6 +32,7 @@ const TEXTS: Readonly<Record<Errcode, string>> = {
   E_PEER_UNREACHABLE: 'The other node does not answer now.',
   E_BAD_SIGNATURE: 'The request is not signed as it must be.',
   E_SYNC_RESET: 'The position is not known here; start anew.',
+  E_STORAGE_FULL: 'The node has no room for this now; try again later.',
   E_STORAGE_UNAVAILABLE: 'The node can not reach its data now; try again later.',
 }
 

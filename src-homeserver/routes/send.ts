@@ -9,6 +9,7 @@ import { submit } from '../rooms/submit.ts'
 export const send: Handler<'send'> = async (context, { caller, params, body, raw, digest }) => {
   const { roomId, eventType, txnId } = params
   const { envelope } = body
+  context.comeback.mayChange()
   if (envelope.room !== roomId) throw new ApiError('E_BAD_ENVELOPE', { rule: 'wrong_room' })
   if (envelope.type !== eventType) throw new ApiError('E_BAD_ENVELOPE', { rule: 'wrong_type' })
   // Coming in, declining and asking to come in are done in the room, so it has to be here first.

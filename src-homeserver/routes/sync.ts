@@ -11,16 +11,18 @@ const DEFAULT_TIMEOUT_MS = 0
 
 export const sync: Handler<'sync'> = async (context, { caller, query, gone }) => {
   const since = readSince(context, query.since)
-  return poll(context, caller, { since, stored: true, windows: null }, query.timeout, gone)
+  const { id: data } = context.storage
+  return poll(context, caller, { data, since, stored: true, windows: null }, query.timeout, gone)
 }
 
 export const syncWindows: Handler<'syncWindows'> = async (context, { caller, body, gone }) => {
   const since = readSince(context, body.since)
+  const { id: data } = context.storage
   const overtaken = new AbortController()
   const turn = context.turns.take(caller.member, caller.device, () => overtaken.abort())
   try {
     await beginWindows(context, caller, since)
-    const ask = { since, stored: true, windows: { look: toLook(body), turn } }
+    const ask = { data, since, stored: true, windows: { look: toLook(body), turn } }
     return await poll(context, caller, ask, body.timeout, AbortSignal.any([gone, overtaken.signal]))
   } finally {
     turn.end()

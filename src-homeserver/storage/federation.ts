@@ -150,6 +150,17 @@ export class Federation {
       .execute()
   }
 
+  /** Every server that there was something to do with. */
+  async met(): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('server_keys')
+      .select('server')
+      .union(this.#db.selectFrom('outbox').select('destination as server'))
+      .union(this.#db.selectFrom('memberships').select('server').where('local', '=', 0))
+      .execute()
+    return rows.map((row) => row.server)
+  }
+
   /** False where the item was taken before. */
   async takeItem(origin: string, id: string, now: number): Promise<boolean> {
     const result = await this.#db

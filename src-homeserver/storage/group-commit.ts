@@ -7,6 +7,7 @@ import { sql } from 'kysely'
 import type { Transaction } from 'kysely'
 import { passBoundary } from '../../src-platform/boundary.ts'
 import type { Db, Schema } from './schema.ts'
+import { endsTransaction } from './storage-error.ts'
 
 const MAX_BATCH = 64
 /** A transaction that the database undid because of others is done again. */
@@ -125,7 +126,7 @@ export class GroupCommit {
     try {
       held = { news: await job.run(db) }
     } catch (error) {
-      if (this.#frame.isConflict(error)) throw error
+      if (this.#frame.isConflict(error) || endsTransaction(error)) throw error
       // The job keeps its error; the others go on.
       await sql`rollback to savepoint job`.execute(db)
     }

@@ -22,7 +22,7 @@ import { Prekeys } from './prekeys.ts'
 import { Receipts } from './receipts.ts'
 import { Rooms } from './rooms.ts'
 import type { Db, Schema } from './schema.ts'
-import { lockFolder, sqliteDialect } from './sqlite.ts'
+import { DATABASE_FILE, lockFolder, sqliteDialect } from './sqlite.ts'
 import { payloads, Standing, WRITER_LOCK } from './standing.ts'
 import type { News } from './standing.ts'
 import { StorageError } from './storage-error.ts'
@@ -32,8 +32,9 @@ import { Txns } from './txns.ts'
 import { WindowRooms } from './window-rooms.ts'
 import { Wraps } from './wraps.ts'
 
+export { copyDatabase } from './copy.ts'
 export { lockFolder } from './sqlite.ts'
-export { StorageError } from './storage-error.ts'
+export { endsTransaction, StorageError } from './storage-error.ts'
 export type { Account } from './accounts.ts'
 export type { Device, PairingStep } from './devices.ts'
 export type { EventRow, NewEventRow, Span } from './events.ts'
@@ -41,6 +42,10 @@ export type { OutboxRow } from './federation.ts'
 export type { Audience, StreamItem } from './streams.ts'
 export type { ToDeviceRow } from './to-device.ts'
 export type { WindowRoom } from './window-rooms.ts'
+
+/** How often it is tried whether there is room again. */
+const LOOK_MS = 2000
+const PROBE_BYTES = 96 * 1024
 
 /** The repositories as one transaction sees them. Never kept beyond it. */
 export interface Tx {
@@ -61,7 +66,10 @@ export interface Tx {
 }
 
 export interface Storage {
-  /** Names this data; part of every position token, so that another node's tokens are known as such. */
+  /**
+   * Names this data; part of every position token, so that another node's tokens, or those of data that was set
+   * back, are known as such.
+   */
   readonly id: string
   /** Several processes may work on the data: what one has in memory is not all that counts. */
   readonly shared: boolean
@@ -79,6 +87,8 @@ export interface Storage {
   alone(name: string, work: () => Promise<void>): Promise<boolean>
   /** How often a write was undone: what was remembered of one of them may never have been. */
   undone(): number
+  /** Takes over the name that the data has by now. */
+  reread(): Promise<void>
   close(): Promise<void>
 }
 
@@ -97,6 +107,10 @@ export interface StorageOptions {
   readonly onState?: (state: 'up' | StorageError) => void
   /** The server is set up so that what it calls durable is not. */
   readonly onUnsafe?: () => void
+  /** There is no room for more, or there is again. */
+  readonly onRoom?: (room: boolean) => void
+  /** Of the SQLite database; null: as much as there is. */
+  readonly maxBytes?: number | null
   /** A tool beside a running node: without the lock on the folder. */
   readonly shared?: boolean
 }
@@ -112,11 +126,15 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 async function openOnSqlite(options: StorageOptions): Promise<Storage> {
   const unlock = options.shared === true ? () => undefined : lockFolder(options.folder)
   try {
-    const db = new Kysely<Schema>({ dialect: sqliteDialect(join(options.folder, 'node.sqlite')) })
+    const db = new Kysely<Schema>({
+      dialect: sqliteDialect(join(options.folder, DATABASE_FILE), options.maxBytes),
+    })
     try {
       await migrate(db)
       const id = await identify(db, options.serverName)
-      return new SqlStorage({ db, id, unlock, options, standing: null })
+      const storage = new SqlStorage({ db, id, unlock, options, standing: null })
+      await storage.reread()
+      return storage
     } catch (error) {
       await db.destroy()
       throw error
@@ -148,6 +166,7 @@ async function openOnPostgres(options: StorageOptions, url: string): Promise<Sto
     await standing.open()
     if (facts.unsafe) options.onUnsafe?.()
     storage = new SqlStorage({ db, id, unlock: () => undefined, options, standing })
+    await storage.reread()
     return storage
   } catch (error) {
     await standing?.close()
@@ -166,21 +185,31 @@ interface Parts {
 }
 
 class SqlStorage implements Storage {
-  readonly id: string
+  #id: string
   readonly shared: boolean
   readonly #parts: Parts
   readonly #writes: GroupCommit
   readonly #names: OnceNames
   readonly #alone = new Set<string>()
   #refused: StorageError | null = null
+  /** Runs while there is no room. */
+  #looking: NodeJS.Timeout | null = null
 
   constructor(parts: Parts) {
     const { db, id, standing } = parts
     this.#parts = parts
-    this.id = id
+    this.#id = id
     this.shared = standing !== null
     this.#writes = new GroupCommit(db, standing === null ? onlyProcess : oneOfSeveral(id, standing))
     this.#names = standing === null ? createOnceInMemory() : createOnceInDatabase(db)
+  }
+
+  get id(): string {
+    return this.#id
+  }
+
+  async reread(): Promise<void> {
+    this.#id = (await this.read((tx) => tx.facts.get('data_id'))) ?? this.#parts.id
   }
 
   /** From here on everything fails with `error`. */
@@ -214,11 +243,28 @@ class SqlStorage implements Storage {
       return value
     } catch (error) {
       const known = translated(error)
+      if (known instanceof StorageError && known.code === 'full') this.#room(false)
       // It may be durable all the same, with nobody told.
       if (known instanceof StorageError && known.code === 'unavailable')
         tellAll(this.#parts.options)
       throw known
     }
+  }
+
+  #room(room: boolean): void {
+    if (room === (this.#looking === null)) return
+    if (this.#looking !== null) clearInterval(this.#looking)
+    this.#looking = room ? null : setInterval(() => void this.#look(), LOOK_MS).unref()
+    this.#parts.options.onRoom?.(room)
+  }
+
+  /** Little writes may go through all the while; it takes one of some size to tell. */
+  async #look(): Promise<void> {
+    const text = randomBytes(PROBE_BYTES).toString('base64url')
+    await this.write((tx) => tx.facts.probe(text)).then(
+      () => this.#room(true),
+      () => undefined,
+    )
   }
 
   async takeName(name: string, until: number, now: number): Promise<OnceOutcome> {
@@ -247,6 +293,7 @@ class SqlStorage implements Storage {
   }
 
   async close(): Promise<void> {
+    if (this.#looking !== null) clearInterval(this.#looking)
     await this.#writes.idle()
     await this.#parts.standing?.close()
     await this.#parts.db.destroy()

@@ -9,7 +9,14 @@ const LOCK_TRIES = 20
 
 type Migration = (db: Db) => Promise<void>
 
-const migrations: readonly Migration[] = [firstSchema, federation, windows, firstSights, seenOnce]
+const migrations: readonly Migration[] = [
+  firstSchema,
+  federation,
+  windows,
+  firstSights,
+  seenOnce,
+  roomsOfServers,
+]
 
 /** What this program understands. */
 export const SCHEMA_VERSION = migrations.length
@@ -441,4 +448,9 @@ async function firstSights(db: Db): Promise<void> {
 async function seenOnce(db: Db): Promise<void> {
   await table(db, 'seen_once', { name: 'text', until: 'int' }, ['name'])
   await index(db, 'seen_once', ['until'])
+}
+
+/** What a server that was set back is told of. */
+async function roomsOfServers(db: Db): Promise<void> {
+  await index(db, 'memberships', ['server', 'room_id'])
 }

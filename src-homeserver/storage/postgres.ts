@@ -133,6 +133,8 @@ const NET_CODES: ReadonlySet<string> = new Set([
   'ENETUNREACH',
 ])
 
+const DISK_FULL = '53100'
+
 /** Connection lost, resources short, shutting down or starting up, read-only after a failover, timed out. */
 const PASSING = /^(?:08|53|57P|57014|25P03|25006)/
 
@@ -145,6 +147,7 @@ function databaseFailure(error: unknown): StorageError | null {
   if (!(error instanceof Error) || error instanceof StorageError) return null
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (NET_CODES.has(code)) return new StorageError('unavailable', code)
+  if ('severity' in error && code === DISK_FULL) return new StorageError('full', code)
   if ('severity' in error)
     return new StorageError(PASSING.test(code) ? 'unavailable' : 'refused', code)
   return SILENCE.test(error.message) ? new StorageError('unavailable', 'connection lost') : null

@@ -69,6 +69,16 @@ export class Prekeys {
     return row.prekey ?? undefined
   }
 
+  /** As if all of them had been claimed: some may have been, where that is not known any more. */
+  async useUp(): Promise<void> {
+    await this.#db
+      .updateTable('prekeys')
+      .set({ prekey: null })
+      .where('kind', '=', 'one_time')
+      .where('prekey', 'is not', null)
+      .execute()
+  }
+
   async oneTimeStock(member: string, device: string): Promise<number> {
     const row = await this.#db
       .selectFrom('prekeys')

@@ -230,6 +230,39 @@ export class Rooms {
       .execute()
   }
 
+  /** Rooms with members of `server` that stand so, by room id, from after `after` on. */
+  async ofServer(
+    server: string,
+    memberships: readonly MembershipRow['membership'][],
+    after: string,
+    limit: number,
+  ): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('memberships')
+      .select('room_id')
+      .distinct()
+      .where('server', '=', server)
+      .where('room_id', '>', after)
+      .where('membership', 'in', memberships)
+      .orderBy('room_id')
+      .limit(limit)
+      .execute()
+    return rows.map((row) => row.room_id)
+  }
+
+  /** Members here that share a room with somebody of `server`. */
+  async localMembersAround(server: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('memberships as theirs')
+      .innerJoin('memberships as own', 'own.room_id', 'theirs.room_id')
+      .select('own.member')
+      .distinct()
+      .where('theirs.server', '=', server)
+      .where('own.local', '=', 1)
+      .execute()
+    return rows.map((row) => row.member)
+  }
+
   /** Other servers that share a room with `member`. */
   async serversAround(member: string): Promise<string[]> {
     const rows = await this.#db

@@ -9,6 +9,8 @@ import { SqliteAdapter, SqliteDialect } from 'kysely'
 import type { Dialect, SqliteDatabase, SqliteStatement } from 'kysely'
 import { StorageError } from './storage-error.ts'
 
+/** In the data folder. */
+export const DATABASE_FILE = 'node.sqlite'
 const STATEMENT_CACHE = 500
 
 /** Throws `StorageError('in_use')` while another node runs on `folder`. */
@@ -24,7 +26,8 @@ export function lockFolder(folder: string): () => void {
   return () => lock.close()
 }
 
-export function sqliteDialect(file: string): Dialect {
+/** `maxBytes`: of the database, without its log; null: as much as there is. */
+export function sqliteDialect(file: string, maxBytes: number | null = null): Dialect {
   const database = new DatabaseSync(file, { timeout: 5000 })
   database.exec(`
     PRAGMA journal_mode = WAL;
@@ -33,7 +36,15 @@ export function sqliteDialect(file: string): Dialect {
     PRAGMA trusted_schema = OFF;
     PRAGMA secure_delete = ON;
   `)
+  if (maxBytes !== null)
+    database.exec(
+      `PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes(database)))}`,
+    )
   return new NodeSqliteDialect({ database: new Adapter(database) })
+}
+
+function pageBytes(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA page_size').get()?.['page_size'] ?? 4096)
 }
 
 class NodeSqliteDialect extends SqliteDialect {
@@ -62,7 +73,7 @@ class Adapter implements SqliteDatabase {
     const known = this.#statements.get(text)
     if (known !== undefined) return known
     if (this.#statements.size >= STATEMENT_CACHE) this.#statements.clear()
-    const statement = new Statement(this.#database.prepare(text))
+    const statement = new Statement(this.#database, text)
     this.#statements.set(text, statement)
     return statement
   }
@@ -76,21 +87,35 @@ class Adapter implements SqliteDatabase {
 class Statement implements SqliteStatement {
   readonly reader: boolean
   readonly #statement: StatementSync
+  readonly #database: DatabaseSync
+  readonly #undoes: boolean
 
-  constructor(statement: StatementSync) {
-    this.#statement = statement
-    this.reader = statement.columns().length > 0
+  constructor(database: DatabaseSync, text: string) {
+    this.#database = database
+    this.#statement = database.prepare(text)
+    this.#undoes = text === 'rollback'
+    this.reader = this.#statement.columns().length > 0
   }
 
   all(parameters: readonly unknown[]): unknown[] {
-    return this.#statement.all(...parameters.map(input))
+    try {
+      return this.#statement.all(...parameters.map(input))
+    } catch (error) {
+      throw translated(error)
+    }
   }
 
   run(parameters: readonly unknown[]): {
     changes: number | bigint
     lastInsertRowid: number | bigint
   } {
-    return this.#statement.run(...parameters.map(input))
+    // Where there was no room SQLite has undone the whole transaction by itself.
+    if (this.#undoes && !this.#database.isTransaction) return { changes: 0, lastInsertRowid: 0 }
+    try {
+      return this.#statement.run(...parameters.map(input))
+    } catch (error) {
+      throw translated(error)
+    }
   }
 
   iterate(parameters: readonly unknown[]): IterableIterator<unknown> {
@@ -101,4 +126,29 @@ class Statement implements SqliteStatement {
 function input(value: unknown): SQLInputValue {
   if (value === null || typeof value === 'string' || typeof value === 'number') return value
   throw new StorageError('bad_value')
+}
+
+/** SQLite's primary codes. */
+const FULL = 13
+const PASSING: ReadonlyMap<number, string> = new Map([
+  [5, 'SQLITE_BUSY'],
+  [6, 'SQLITE_LOCKED'],
+  [10, 'SQLITE_IOERR'],
+  [14, 'SQLITE_CANTOPEN'],
+  [15, 'SQLITE_PROTOCOL'],
+])
+/** Of input and output, where the system says no more: over a quota, or beyond the size a file may have. */
+const UNWRITTEN: ReadonlySet<number> = new Set([
+  10 | (3 << 8), // WRITE
+  10 | (6 << 8), // TRUNCATE
+  10 | (19 << 8), // SHMSIZE
+])
+
+function translated(error: unknown): unknown {
+  if (!(error instanceof Error) || !('errcode' in error)) return error
+  const code = Number(error.errcode)
+  if ((code & 0xff) === FULL) return new StorageError('full', 'SQLITE_FULL')
+  if (UNWRITTEN.has(code)) return new StorageError('full', 'SQLITE_IOERR')
+  const passing = PASSING.get(code & 0xff)
+  return passing === undefined ? error : new StorageError('unavailable', passing)
 }

@@ -14,6 +14,8 @@ import { digestOf, windowPage } from './windows.ts'
 import type { WindowPage } from './windows.ts'
 
 export interface Ask {
+  /** The data that `since` counts in. */
+  readonly data: string
   readonly since: Position | null
   /** The device has said that everything up to `since` is stored. */
   readonly stored: boolean
@@ -28,6 +30,11 @@ export interface Attempt {
   readonly empty: boolean
 }
 
+/** The one who asks, and the data that its positions count in. */
+interface Asker extends Caller {
+  readonly data: string
+}
+
 /** Throws `ApiError`. */
 export function readSince(context: Context, text: string | undefined): Position | null {
   if (text === undefined) return null
@@ -38,15 +45,20 @@ export function readSince(context: Context, text: string | undefined): Position 
 
 /** Throws `ApiError`: for a position, or for a device that may no longer ask. */
 export async function attempt(context: Context, from: Caller, ask: Ask): Promise<Attempt> {
-  const { since, windows } = ask
+  const { data, since, windows } = ask
+  // What it counts from may be something else by now.
+  if (data !== context.storage.id) throw new ApiError('E_SYNC_RESET')
   const work = async (tx: Tx, mayWrite: boolean): Promise<Attempt | null> => {
     // The device may have been let in, removed or signed out while it waited.
     const row = await tx.devices.byToken(from.tokenHash, context.now())
     if (row === undefined) throw new ApiError('M_UNKNOWN_TOKEN')
     if (row.status === 'removed') throw new ApiError('E_DEVICE_REMOVED')
-    const caller: Caller = { ...from, scope: row.status === 'active' ? 'full' : 'pending' }
+    const caller: Asker = { ...from, data, scope: row.status === 'active' ? 'full' : 'pending' }
     const head = await tx.streams.head()
-    if (since !== null && since.pos > head) throw new ApiError('E_SYNC_RESET')
+    if (since !== null && since.pos > head) {
+      context.comeback.fromTheFuture()
+      throw new ApiError('E_SYNC_RESET')
+    }
     if (caller.scope === 'pending') return pendingPage(context, tx, caller, since, head)
     if (windows !== null)
       return throughWindows(context, tx, caller, { ...ask, windows }, { head, mayWrite })
@@ -90,7 +102,7 @@ type WindowedAsk = Ask & { readonly windows: NonNullable<Ask['windows']> }
 async function throughWindows(
   context: Context,
   tx: Tx,
-  caller: Caller,
+  caller: Asker,
   ask: WindowedAsk,
   { head, mayWrite }: { readonly head: number; readonly mayWrite: boolean },
 ): Promise<Attempt | null> {
@@ -141,7 +153,7 @@ function startOf(
 async function sayWindows(
   context: Context,
   tx: Tx,
-  caller: Caller,
+  caller: Asker,
   { windows, since }: WindowedAsk,
   page: WindowPage,
   look: string,
@@ -163,7 +175,7 @@ async function sayWindows(
 async function pendingPage(
   context: Context,
   tx: Tx,
-  caller: Caller,
+  caller: Asker,
   since: Position | null,
   head: number,
 ): Promise<Attempt> {
@@ -185,11 +197,11 @@ async function pendingPage(
 async function say(
   context: Context,
   tx: Tx,
-  caller: Caller,
+  caller: Asker,
   draft: Draft,
   next: Position,
   empty: boolean,
 ): Promise<Attempt> {
-  const text = formatPosition(context.storage.id, next)
+  const text = formatPosition(caller.data, next)
   return { answer: await finish(tx, caller, draft, text), next, empty }
 }

@@ -44,6 +44,8 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
   const frames = createQuota(FRAMES)
   let turn: Turn | null = null
   let look: Look | null = null
+  /** What positions count in. */
+  let data = ''
   /** Sent and not stored, oldest first. */
   let unstored: Position[] = []
   let changed: () => void = () => undefined
@@ -92,6 +94,7 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
     if (ask.type === 'start') {
       if (turn !== null) throw new BadFrame()
       const since = readSince(context, ask.since)
+      data = context.storage.id
       if (ask.lists !== undefined || ask.rooms !== undefined) look = toLook(ask)
       turn = context.turns.take(caller.member, caller.device, () => close(streamClose.replaced))
       run(since, turn).catch(fail)
@@ -106,7 +109,7 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
   }
 
   function stored(text: string): void {
-    const at = unstored.findIndex((sent) => formatPosition(context.storage.id, sent) === text)
+    const at = unstored.findIndex((sent) => formatPosition(data, sent) === text)
     const position = unstored[at]
     // What was said before is said again, or was never sent: nothing follows from either.
     if (position === undefined) return
@@ -136,6 +139,7 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
       try {
         const windows = look === null ? null : { look, turn: own }
         const { answer, next, empty } = await attempt(context, caller, {
+          data,
           since,
           stored: false,
           windows,

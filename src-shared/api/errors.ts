@@ -49,6 +49,8 @@ export const errcodes = [
   'E_SYNC_RESET',
   /** The node can't reach its data now. What was asked may or may not have been done: ask again, in the same words. */
   'E_STORAGE_UNAVAILABLE',
+  /** The node has no room for it now. Nothing was done: ask again later, in the same words. */
+  'E_STORAGE_FULL',
 ] as const
 export type Errcode = (typeof errcodes)[number]
 
@@ -98,4 +100,5 @@ export const statusOf: Record<Errcode, number> = {
   E_BAD_SIGNATURE: 401,
   E_SYNC_RESET: 409,
   E_STORAGE_UNAVAILABLE: 503,
+  E_STORAGE_FULL: 507,
 }

@@ -66,6 +66,8 @@ export const MAX_ITEMS = 100
 export const MAX_INVITE_STATE = 256
 /** Events in one answer to `missing`. */
 export const MAX_EVENTS = 200
+/** Rooms in one answer to `returned`. */
+export const MAX_RETURNED = 200
 
 /** One event; wraps only for devices whose home is the receiver, only from the event's own origin. */
 export const eventItemSchema = z.object({
@@ -259,6 +261,28 @@ export const serverApi = {
     }),
     maxBytes: 64 * KIB,
     maxAnswer: 2 * MIB,
+  }),
+  /**
+   * The asking server's data was set back: which rooms is somebody of it in, as far as the asked one is in them?
+   * By room id. Invitations that are open for it are sent to it again.
+   */
+  returned: endpoint({
+    method: 'POST',
+    path: p('/returned'),
+    signed: true,
+    params: none,
+    query: none,
+    body: z.object({
+      /** `next` of the answer before. */
+      after: roomIdSchema.optional(),
+    }),
+    response: z.object({
+      rooms: z.array(roomIdSchema).max(MAX_RETURNED),
+      /** Null where these were the last. */
+      next: roomIdSchema.nullable(),
+    }),
+    maxBytes: KIB,
+    maxAnswer: 128 * KIB,
   }),
 } as const
 

@@ -172,6 +172,10 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   base.on.full = () => {
     raise({ what: 'storage_full' })
   }
+  sync.onReset = async (step) => {
+    await prekeys.forgotten(step)
+    await outbox.again(step)
+  }
   sync.onDamage = () => {
     raise({ what: 'vault_damaged', records: 1 })
   }

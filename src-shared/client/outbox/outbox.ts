@@ -70,6 +70,13 @@ export class Outbox {
     return next
   }
 
+  /** What the node has taken and not shown since is handed to it once more, in the same words. */
+  async again(step: Step): Promise<void> {
+    for (const room of await this.rooms(step))
+      for (const { key, sent } of await this.lane(step, room))
+        if (sent) await this.patch(step, key, (now) => ({ ...now, sent: false }))
+  }
+
   async remove(step: Step, key: string): Promise<void> {
     const entry = await this.entry(step, key)
     if (entry === null) return

@@ -227,6 +227,11 @@ export class Transmitter {
     log('outbox.refused', { errcode: refusal.errcode, status: refusal.status })
     if (refusal.errcode === 'M_LIMIT_EXCEEDED') return Math.max(1_000, refusal.retryAfter)
     if (refusal.status === 401) return null
+    // It came to the room another way.
+    if (refusal.rule === 'envelope_repeated') {
+      await this.#accepted(entry)
+      return null
+    }
     const again = isWorthResealing(refusal) && entry.job.kind !== 'create'
     if (again && entry.refusals < MAX_REFUSALS) {
       await this.#catchUp(room, refusal)

@@ -6,12 +6,14 @@ import {
   generatePrekeys,
   markPublished,
   pendingUpload,
+  republishPrekeys,
   rotatePrekeys,
   topUpPrekeys,
 } from '../../protocol/index.ts'
 import type { PrekeyState } from '../../protocol/index.ts'
 import type { Context } from '../context.ts'
 import type { Contacts } from '../devices/contacts.ts'
+import type { Step } from '../store/database.ts'
 import { OWN_PREKEYS, prekeyRecord } from './session-records.ts'
 
 const LOW_STOCK = 50
@@ -35,6 +37,12 @@ export class PrekeyUpkeep {
       const now = clock.now()
       step.put(prekeyRecord, OWN_PREKEYS, generatePrekeys({ crypto, random, now, local }))
     })
+  }
+
+  /** The node was set back, or this device's place at it is unknown: what it had may be gone. */
+  async forgotten(step: Step): Promise<void> {
+    const state = await step.get(prekeyRecord, OWN_PREKEYS)
+    if (state !== null) step.put(prekeyRecord, OWN_PREKEYS, republishPrekeys(state))
   }
 
   /**

@@ -13,6 +13,7 @@ import type { Answer } from '../http/api-client.ts'
 import { Backoff } from '../http/backoff.ts'
 import { salvageSync } from '../http/salvage.ts'
 import { Bell, Lifetime } from '../lifetime.ts'
+import type { Step } from '../store/database.ts'
 import type { Connection } from './connection.ts'
 import type { Intake } from './intake.ts'
 import type { Looking } from './looking.ts'
@@ -47,6 +48,8 @@ export class SyncLoop {
   onStored: (upToDate: boolean) => void = () => undefined
   /** A record that is needed does not open. */
   onDamage: () => void = () => undefined
+  /** The node does not know the position: it may have been set back. */
+  onReset: (step: Step) => Promise<void> = () => Promise.resolve()
   /** Before the first request; may throw `Unanswered`. */
   beforeFirst: () => Promise<void> = () => Promise.resolve()
 
@@ -147,8 +150,9 @@ export class SyncLoop {
   }
 
   async #reset(): Promise<void> {
-    await this.#ctx.db.step('sync.reset', (step) => {
+    await this.#ctx.db.step('sync.reset', async (step) => {
       step.put(positionRecord, POSITION, { v: 1, since: null })
+      await this.onReset(step)
     })
   }
 

@@ -143,6 +143,13 @@ export function pendingUpload(state: PrekeyState): PrekeyUpload | null {
   return Object.keys(upload).length > 0 ? upload : null
 }
 
+/** The node may have forgotten what it confirmed: the rotating prekeys are to be published once more. */
+export function republishPrekeys(state: PrekeyState): PrekeyState {
+  const unpublished = ([present, ...old]: readonly RotatingPrekey[]): readonly RotatingPrekey[] =>
+    present === undefined ? [] : [{ ...present, published: false }, ...old]
+  return { ...state, signed: unpublished(state.signed), kem: unpublished(state.kem) }
+}
+
 /** The node has confirmed `upload`. */
 export function markPublished(state: PrekeyState, upload: PrekeyUpload): PrekeyState {
   const ids = new Set(

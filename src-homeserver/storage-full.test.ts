@@ -12,7 +12,7 @@ import type { Member } from './testing/federation-net.ts'
 import { keptLog, metricOf } from './testing/kept-log.ts'
 import { startNode } from './testing/start-node.ts'
 import type { TestNode } from './testing/start-node.ts'
-import { register } from './testing/test-device.ts'
+import { register } from '../conformance/device.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 

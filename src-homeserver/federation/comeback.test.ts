@@ -10,8 +10,8 @@ import { onPostgres } from '../testing/database.ts'
 import { until } from '../testing/engine-users.ts'
 import { FederationNet } from '../testing/federation-net.ts'
 import type { Member } from '../testing/federation-net.ts'
-import { letIn, register, removeDevice, signIn, stateFrom } from '../testing/test-device.ts'
-import type { TestDevice } from '../testing/test-device.ts'
+import { letIn, register, removeDevice, signIn, stateFrom } from '../../conformance/device.ts'
+import type { TestDevice } from '../../conformance/device.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 

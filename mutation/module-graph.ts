@@ -41,8 +41,15 @@ export class ModuleGraph {
     }
   }
 
-  /** Evaluates the files and all that they import, one after the other, in a graph of its own. */
-  async load(files: readonly string[], before: (file: string) => void): Promise<void> {
+  /**
+   * Evaluates the files and all that they import, in a graph of its own: one after the other, with `before`
+   * and `after` each, until one of the latter says that it is enough.
+   */
+  async load(
+    files: readonly string[],
+    before: (file: string) => void,
+    after: (file: string) => Promise<'go on' | 'enough'>,
+  ): Promise<void> {
     const modules = new Map<string, SourceTextModule>()
     for (const file of files) this.#parse(file, modules)
     for (const [file, module] of modules) {
@@ -62,6 +69,7 @@ export class ModuleGraph {
       if (module.status === 'unlinked') module.instantiate()
       before(file)
       await module.evaluate()
+      if ((await after(file)) === 'enough') return
     }
   }
 

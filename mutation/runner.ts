@@ -4,11 +4,11 @@
  * once. Time limits count the processor's time, so that a busy machine kills no mutant.
  */
 import { Worker } from 'node:worker_threads'
-import type { Answer, Job, TestOutcome, ThreadData } from './test-thread.ts'
+import type { Answer, Begun, Job, TestOutcome, ThreadData } from './test-thread.ts'
 
-/** A mutant may take this many times what its tests take without it, and this many milliseconds more. */
+/** With a mutant, a test may take this many times what it takes without it, and this many milliseconds more. */
 const TIME_FACTOR = 5
-const TIME_ALLOWED_MS = 4_000
+const TIME_ALLOWED_MS = 2_500
 const HEAP_LIMIT_MB = 1_024
 /** A thread that has run this many mutants makes room for a fresh one. */
 const RUNS_PER_THREAD = 400
@@ -23,7 +23,7 @@ interface DryRunOptions {
 interface MutantRunOptions {
   readonly testFilter?: readonly string[]
   readonly hitLimit?: number
-  readonly activeMutant: { readonly id: string }
+  readonly activeMutant: { readonly id: string; readonly fileName: string }
   readonly mutantActivation: 'runtime' | 'static'
 }
 
@@ -32,13 +32,15 @@ interface Ended {
 }
 
 class ProtocolTestRunner {
-  readonly #data: ThreadData
+  readonly #data: Omit<ThreadData, 'durations'>
   #thread: Worker | null = null
   #runs = 0
   #durations = new Map<string, number>()
 
   constructor(options: { readonly protocolTests: string }) {
     this.#data = { root: process.cwd(), testFiles: options.protocolTests }
+    // A mutant that never comes back would outlive a run that is stopped.
+    process.once('disconnect', () => process.exit(1))
   }
 
   capabilities(): { reloadEnvironment: boolean } {
@@ -46,10 +48,12 @@ class ProtocolTestRunner {
   }
 
   async dryRun(_: DryRunOptions): Promise<unknown> {
-    const done = await this.#run({ tests: undefined, mutant: undefined, hitLimit: undefined }, null)
+    const done = await this.#run({ tests: undefined, mutant: undefined, hitLimit: undefined })
     if ('ended' in done) return { status: 'error', errorMessage: done.ended }
     if (done.loadFailure !== null) return { status: 'error', errorMessage: done.loadFailure }
     for (const { id, milliseconds } of done.outcomes) this.#durations.set(id, milliseconds)
+    // The next thread knows them.
+    await this.dispose()
     return {
       status: 'complete',
       tests: done.outcomes.map(testResult),
@@ -59,18 +63,15 @@ class ProtocolTestRunner {
 
   async mutantRun(options: MutantRunOptions): Promise<unknown> {
     const { testFilter: tests, hitLimit, activeMutant, mutantActivation } = options
-    const net = (tests ?? [...this.#durations.keys()]).reduce(
-      (sum, id) => sum + (this.#durations.get(id) ?? 0),
-      0,
-    )
-    const done = await this.#run(
-      {
-        tests,
-        mutant: { id: activeMutant.id, whileLoading: mutantActivation === 'static' },
-        hitLimit,
+    const done = await this.#run({
+      tests,
+      mutant: {
+        id: activeMutant.id,
+        file: activeMutant.fileName,
+        whileLoading: mutantActivation === 'static',
       },
-      net * TIME_FACTOR + TIME_ALLOWED_MS,
-    )
+      hitLimit,
+    })
     if ('ended' in done) return { status: 'timeout', reason: done.ended }
     if (hitLimit !== undefined && (done.hits ?? 0) > hitLimit) {
       return { status: 'timeout', reason: `more than ${String(hitLimit)} hits` }
@@ -97,12 +98,13 @@ class ProtocolTestRunner {
     this.#thread = null
   }
 
-  /** One job in the thread; `limit` is the milliseconds of processor time after which it is ended. */
-  async #run(job: Job, limit: number | null): Promise<Answer | Ended> {
+  /** One job in the thread. With a mutant, each file has its time to load, and each test to run. */
+  async #run(job: Job): Promise<Answer | Ended> {
     if (this.#runs >= RUNS_PER_THREAD) await this.dispose()
     const thread = this.#thread ?? (await this.#start())
     this.#runs += 1
-    const started = process.cpuUsage()
+    let started = process.cpuUsage()
+    let limit = job.mutant === undefined ? Infinity : TIME_ALLOWED_MS
     return await new Promise<Answer | Ended>((resolve, reject) => {
       const settle = (result: Answer | Ended): void => {
         clearInterval(watch)
@@ -116,13 +118,16 @@ class ProtocolTestRunner {
       }
       const watch = setInterval(() => {
         const { user, system } = process.cpuUsage(started)
-        if (limit !== null && (user + system) / 1000 > limit) {
+        if ((user + system) / 1000 > limit) {
           settle({ ended: `more than ${String(Math.round(limit))} ms of processor time` })
         }
       }, 200)
-      const onMessage = (answer: Answer | { readonly broken: string }): void => {
+      const onMessage = (answer: Answer | Begun | { readonly broken: string }): void => {
         if ('broken' in answer) reject(new Error(answer.broken))
-        else settle(answer)
+        else if ('begun' in answer) {
+          started = process.cpuUsage()
+          limit = (this.#durations.get(answer.begun) ?? 0) * TIME_FACTOR + TIME_ALLOWED_MS
+        } else settle(answer)
       }
       const onError = (error: unknown): void => {
         settle({ ended: error instanceof Error ? error.message : String(error) })
@@ -137,7 +142,7 @@ class ProtocolTestRunner {
 
   async #start(): Promise<Worker> {
     const thread = new Worker(new URL('./test-thread.ts', import.meta.url), {
-      workerData: this.#data,
+      workerData: { ...this.#data, durations: this.#durations } satisfies ThreadData,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_LIMIT_MB },
     })
     this.#thread = thread

@@ -88,11 +88,26 @@ const reportOf = (module: string): string => join(results, `${module}.json`)
 /** There while the module's report is that of a run to its end; a stopped run leaves out what it did not reach. */
 const finishedMark = (module: string): string => join(results, `${module}.finished`)
 
+/**
+ * Of code that runs on loading Stryker takes over what survived, even where a test was added since; so what
+ * survived there is left out of what it knows, and tried again.
+ */
+function forgetStaticSurvivors(module: string): void {
+  if (!existsSync(reportOf(module))) return
+  const report = JSON.parse(readFileSync(reportOf(module), 'utf8')) as Report
+  for (const file of Object.values(report.files))
+    file.mutants = file.mutants.filter(
+      ({ status, static: onLoading }) => status !== 'Survived' || onLoading !== true,
+    )
+  writeFileSync(reportOf(module), JSON.stringify(report))
+}
+
 async function mutate(module: string): Promise<void> {
   const { mutated, tests } = filesOf(module)
   const configuration = join(results, `${module}.config.json`)
   mkdirSync(results, { recursive: true })
   rmSync(finishedMark(module), { force: true })
+  forgetStaticSurvivors(module)
   writeFileSync(
     configuration,
     JSON.stringify(
@@ -148,10 +163,11 @@ interface Report {
       string,
       {
         readonly source: string
-        readonly mutants: readonly {
+        mutants: readonly {
           readonly mutatorName: string
           readonly replacement?: string
           readonly status: string
+          readonly static?: boolean
           readonly location: { readonly start: Place; readonly end: Place }
         }[]
       }

@@ -40,7 +40,24 @@ describe('recovery words', () => {
     expect(parseRecoveryWords(misspelt)).toEqual({ ok: false, code: 'unknown_word', index: 5 })
   })
 
-  it('complete while one types', () => {
+  it('name the first of them that is none, be it the very first', () => {
+    const words = [...recoveryWordsFromEntropy(entropy)]
+    expect(parseRecoveryWords(words.with(0, 'abandom').join(' '))).toEqual({
+      ok: false,
+      code: 'unknown_word',
+      index: 0,
+    })
+  })
+
+  it('stand for 32 bytes: shorter entropy, which BIP-39 would take, is a mistake', () => {
+    for (const length of [16, 28, 31, 33]) {
+      expect(() => recoveryWordsFromEntropy(new Uint8Array(length))).toThrow('bad_length')
+      expect(() => recoverySecretsFromEntropy(crypto, new Uint8Array(length))).toThrow('bad_length')
+    }
+  })
+
+  it('complete while one types, up to so many', () => {
+    expect(suggestRecoveryWords('a', 3)).toEqual(['abandon', 'ability', 'able'])
     expect(suggestRecoveryWords('ABO', 3)).toEqual(['about', 'above'])
     expect(suggestRecoveryWords('zz', 3)).toEqual([])
   })

@@ -1,11 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import { toBase64Url } from '../encoding/index.ts'
 import { rosterHash } from '../envelope/index.ts'
-import { banBody, kickBody, memberPowerBody, nameBody } from './builders.ts'
+import { banBody, joinBody, kickBody, memberPowerBody, nameBody } from './builders.ts'
 import { audience, checkIncoming, openState, stateBundle } from './client-check.ts'
 import { decodePdu, makeEvent } from './event.ts'
 import type { RoomEvent } from './event.ts'
-import { joinedMembers, roomIdOf, stateEvent, stateEvents } from './state.ts'
+import {
+  applyEvent,
+  emptyState,
+  joinedMembers,
+  roomIdOf,
+  rosterOf,
+  stateEvent,
+  stateEvents,
+  stateOf,
+} from './state.ts'
 import {
   act,
   advanceManifest,
@@ -13,6 +22,7 @@ import {
   bringIn,
   copyOf,
   createLab,
+  eventAt,
   foundRoom,
   place,
   rosterEvent,
@@ -58,6 +68,46 @@ describe('opening a room’s state', () => {
     expect(stateEvent(state, 'e.room.name')).toBeUndefined()
   })
 
+  it('opens what rests on nothing, and nothing from nothing', () => {
+    const [create] = room.events.values()
+    if (create === undefined) throw new Error('no room')
+    expect(openState(crypto, roomId, [create], keys)).toEqual({
+      state: stateOf([create]),
+      refused: [],
+    })
+    expect(openState(crypto, roomId, [], keys)).toEqual({ state: emptyState, refused: [] })
+  })
+
+  it('takes events in whatever order they come; of those under one key the last listed is current', () => {
+    const old = [...room.events.values()].find(({ header }) => header.type === 'e.room.name')
+    if (old === undefined) throw new Error('no name')
+    // What the state rests on stands before what is current, as a node sends it.
+    for (const events of [bundle, [old, ...bundle], [...bundle, ...bundle]])
+      expect(stateEvents(openState(crypto, roomId, events, keys).state)).toEqual(
+        stateEvents(stateNow(room)),
+      )
+    const reversed = openState(crypto, roomId, bundle.toReversed(), keys)
+    expect(reversed.refused).toEqual([])
+    const late = openState(crypto, roomId, [...bundle, old], keys)
+    expect(stateEvent(late.state, 'e.room.name')).toBe(old)
+  })
+
+  it('refuses what rests on an event that is refused, though it is there', () => {
+    const power = stateEvent(stateNow(room), 'e.room.power')
+    if (power === undefined) throw new Error('no power')
+    const rests = power.pdu.event.auth_events
+    const spoilt = bundle.map((event) =>
+      event.id === rests[0]
+        ? { ...event, pdu: { ...event.pdu, event_sig: power.pdu.event_sig } }
+        : event,
+    )
+    const { refused, state } = openState(crypto, roomId, spoilt, keys)
+    const codes = new Map(refused.map(({ event, code }) => [event.id, code]))
+    expect(codes.get(rests[0] ?? '')).toBe('bad_event_signature')
+    expect(codes.get(power.id)).toBe('missing_auth_event')
+    expect(stateEvent(state, 'e.room.power')?.id).not.toBe(power.id)
+  })
+
   it('refuses members that a node made up', () => {
     const forged = rosterEvent(room, eve, { authState: stateNow(room) })
     const join = attempt(room, eve, {
@@ -90,7 +140,9 @@ describe('opening a room’s state', () => {
   })
 
   it('refuses another room, a bad signature of the node and an unknown node', () => {
-    expect(openState(crypto, `!${alice.head}:a.example`, bundle, keys).state.events.size).toBe(0)
+    const other = openState(crypto, `!${alice.head}:a.example`, bundle, keys)
+    expect(other.state.events.size).toBe(0)
+    expect(other.refused).toEqual(bundle.map((event) => ({ event, code: 'wrong_room' })))
     const wrong = openState(crypto, roomId, bundle, () => lab.nodePublicKey('evil.example'))
     expect(wrong.refused[0]?.code).toBe('bad_event_signature')
     const unknown = openState(crypto, roomId, bundle, () => undefined)
@@ -133,6 +185,38 @@ describe('an incoming event', () => {
     expect(checkIncoming(crypto, before, message, keys)).toMatchObject({ rosterAgrees: false })
   })
 
+  it('that states a roster agrees with everybody, as it names nobody', () => {
+    const copy = copyOf(room)
+    const newer = { ...bob }
+    advanceManifest(newer)
+    const roster = rosterEvent(copy, newer)
+    const before = stateNow(copy)
+    const incoming = checkIncoming(crypto, before, roster, keys)
+    expect(incoming).toMatchObject({ ok: true, rosterAgrees: true })
+    expect(incoming.ok && rosterOf(incoming.state, bob.member)?.head).toBe(newer.head)
+  })
+
+  it('that brings a key that no device may have is refused', () => {
+    const newer = { ...bob, local: { ...bob.local, ed25519: new Uint8Array(32) } }
+    advanceManifest(newer)
+    const roster = rosterEvent(copyOf(room), newer)
+    expect(checkIncoming(crypto, stateNow(room), roster, keys)).toEqual({
+      ok: false,
+      code: 'inadmissible_key',
+    })
+  })
+
+  it('from a node whose key is not known is refused', () => {
+    const message = say(copyOf(room), bob)
+    const asked: string[] = []
+    const none = (server: string, keyId: string) => void asked.push(`${server} ${keyId}`)
+    expect(checkIncoming(crypto, stateNow(room), message, none as () => undefined)).toEqual({
+      ok: false,
+      code: 'unknown_origin_key',
+    })
+    expect(asked).toEqual(['b.example ed25519:1'])
+  })
+
   it('with a changed body or header is refused', () => {
     const copy = copyOf(room)
     const message = say(copy, bob)
@@ -158,6 +242,33 @@ describe('an incoming event', () => {
       code: 'bad_event_signature',
     })
   })
+})
+
+describe('what a node sends for it', () => {
+  it('is the state, led by all that it rests on, each event once', () => {
+    const current = stateEvents(stateNow(room))
+    expect(bundle.slice(-current.length)).toEqual(current)
+    const rests = bundle.slice(0, -current.length)
+    expect(new Set(bundle.map(({ id }) => id)).size).toBe(bundle.length)
+    const named = new Set(bundle.flatMap(({ pdu }) => pdu.event.auth_events))
+    expect(rests.every(({ id }) => named.has(id))).toBe(true)
+    const there = new Set(bundle.map(({ id }) => id))
+    expect([...named].every((id) => there.has(id))).toBe(true)
+  })
+
+  it('leaves out what the node itself does not have', () => {
+    const current = stateEvents(stateNow(room))
+    expect(stateBundle(stateNow(room), { getEvent: () => undefined })).toEqual(current)
+  })
+})
+
+it('does not seal for one who joined without a roster', () => {
+  const state = applyEvent(
+    stateNow(room),
+    eventAt(lab, alice, stateNow(room), joinBody(eve.member, eve.userId)),
+  )
+  expect(joinedMembers(state)).toContain(eve.member)
+  expect(audience(crypto, state)).toEqual(audience(crypto, stateNow(room)))
 })
 
 it('seals for the joined members, each with the devices of its roster', () => {

@@ -1,16 +1,28 @@
 import { describe, expect, it } from 'vitest'
-import { canonicalBytes, parseJsonObject, toBase64Url, toUtf8 } from '../encoding/index.ts'
+import {
+  canonicalBytes,
+  labelledHash,
+  LABELS,
+  parseJsonObject,
+  toBase64Url,
+  toUtf8,
+} from '../encoding/index.ts'
 import type { Json, JsonObject } from '../encoding/index.ts'
-import { bodyHash, envelopeId } from '../envelope/index.ts'
+import { bodyHash, envelopeId, headerBytes } from '../envelope/index.ts'
 import { checkAgainstAuthEvents } from './accept.ts'
 import { memberPowerBody, nameBody } from './builders.ts'
 import {
+  clearBody,
   decodePdu,
   encodePdu,
   eventId,
+  isRedactable,
+  isState,
   makeEvent,
   MAX_PDU_BYTES,
   originTsAfter,
+  readContent,
+  redact,
   signEvent,
   verifyEventSignature,
 } from './event.ts'
@@ -34,6 +46,7 @@ const bob = lab.person('bob', 'b.example')
 const room = foundRoom(lab, alice)
 bringIn(room, alice, bob)
 const message = say(room, bob)
+const create = [...room.events.values()].find(({ header }) => header.room === '') ?? message
 const name = act(room, alice, nameBody('Name'))
 
 /** The wire form with parts of it changed; ids are set right again where asked. */
@@ -93,8 +106,6 @@ describe('the wire form', () => {
       changed(message, (pdu) => (pdu['body'] = null)),
     )
     expect(bare.ok && bare.event).toMatchObject({ id: message.id, body: null })
-    const [create] = room.events.values()
-    if (create === undefined) throw new Error('no room')
     expectRefused(
       changed(create, (pdu) => (pdu['body'] = null)),
       'body_missing',
@@ -188,15 +199,77 @@ describe('the wire form', () => {
   })
 
   it('is refused without a room, and a create event in one', () => {
-    const header = { ...message.header, room: '' }
-    expectRefused(
-      changed(message, (pdu, event) => {
-        pdu['envelope'] = header
-        event['envelope_id'] = envelopeId(crypto, header)
-      }),
-      'bad_shape',
-    )
+    for (const [event, id] of [
+      [message, ''],
+      [create, message.roomId],
+    ] as const)
+      expectRefused(withHeader(event, { room: id }), 'bad_shape')
   })
+
+  it('is refused with a create body that does not fit its schema', () => {
+    for (const content of [{}, { version: '1' }])
+      expectRefused(withBody(create, canonicalBytes(content)), 'bad_body')
+    // Of any other type the rules say so, not the decoder.
+    expect(decodePdu(crypto, withBody(name, canonicalBytes({ name: 7 })))).toMatchObject({
+      ok: true,
+    })
+  })
+
+  it('has an opaque body where the envelope is not in the clear', () => {
+    const decoded = decodePdu(crypto, withBody(message, toUtf8('{"name":"x"}')))
+    if (!decoded.ok) throw new Error(decoded.code)
+    expect(clearBody(decoded.event)).toBeNull()
+    expect(clearBody(name)).toEqual({ name: 'Name' })
+    expect(clearBody(redact(name))).toBeNull()
+  })
+
+  it('names the key of its signature in up to 64 plain characters', () => {
+    const withKeyId = (id: string) =>
+      decodePdu(
+        crypto,
+        changed(message, (pdu) => (pdu['event_sig'] = { ...message.pdu.event_sig, key_id: id })),
+      ).ok
+    const most = 'k'.repeat(64)
+    expect(['a', 'ed25519:1', 'A.b_c-9:Z', most].map(withKeyId)).toEqual(Array(4).fill(true))
+    const bad = ['', `${most}k`, 'a b', 'ä', 'a/b', 'a\n']
+    expect(bad.map(withKeyId)).toEqual(bad.map(() => false))
+  })
+
+  it('fits its bounds to the byte, as bytes and as a value', () => {
+    const padded = (length: number) =>
+      changed(message, (_, event) => (event['x'] = 'x'.repeat(length)))
+    const room = MAX_PDU_BYTES - canonicalBytes(padded(0)).length
+    for (const form of [(value: Json) => value, canonicalBytes]) {
+      expect(decodePdu(crypto, form(padded(room)))).toMatchObject({ ok: true })
+      expectRefused(form(padded(room + 1)), 'too_large')
+    }
+    const most = 64 * 1024 - headerBytes(message.header).length
+    expect(decodePdu(crypto, withBody(message, new Uint8Array(most)))).toMatchObject({ ok: true })
+    expectRefused(withBody(message, new Uint8Array(most + 1)), 'too_large')
+  })
+
+  it('is refused by nothing but what arrived: a fault of the adapter stays a fault', () => {
+    const broken = {
+      ...crypto,
+      sha256: (): Uint8Array => {
+        throw new Error('broken')
+      },
+    }
+    expect(() => decodePdu(broken, encodePdu(message.pdu))).toThrow('broken')
+  })
+
+  function withHeader(from: RoomEvent, changes: object): Json {
+    const header = { ...from.header, ...changes }
+    return changed(from, (pdu, event) => {
+      pdu['envelope'] = header
+      event['envelope_id'] = envelopeId(crypto, header)
+    })
+  }
+
+  function withBody(from: RoomEvent, body: Uint8Array): Json {
+    const header = withHeader(from, { body_hash: bodyHash(crypto, body) })
+    return { ...(header as JsonObject), body: toBase64Url(body) }
+  }
 
   function withField(key: string, value: Json | undefined): Json {
     return changed(message, (pdu) => {
@@ -237,7 +310,21 @@ describe('an event made by its origin', () => {
     expect(() => place(room, wrong, 'b.example')).toThrow('room: bad_event')
   })
 
+  it('is identified by the labelled hash of the event as it stands', () => {
+    const bytes = canonicalBytes(message.pdu.event as Json)
+    expect(message.id).toBe(`$${toBase64Url(labelledHash(crypto, LABELS.event, bytes))}`)
+    expect(message.envelopeId).toBe(envelopeId(crypto, message.header))
+  })
+
   it('is never dated before its parents', () => {
+    const [early, late] = [5, 9].map((origin_ts) => ({
+      ...message,
+      pdu: { ...message.pdu, event: { ...message.pdu.event, origin_ts } },
+    }))
+    if (early === undefined || late === undefined) throw new Error('none')
+    expect(originTsAfter(1, [early, late])).toBe(9)
+    expect(originTsAfter(1, [late, early])).toBe(9)
+    expect(originTsAfter(7, [early])).toBe(7)
     expect(originTsAfter(5, [])).toBe(5)
     expect(originTsAfter(5, [message])).toBe(message.pdu.event.origin_ts)
     expect(originTsAfter(Number.MAX_SAFE_INTEGER, [message])).toBe(Number.MAX_SAFE_INTEGER)
@@ -261,6 +348,54 @@ describe('auth events', () => {
     const auth_events = twice.map(({ id }) => id).sort()
     const named = { ...event.pdu, event: { ...event.pdu.event, auth_events } }
     expect(checkAgainstAuthEvents(crypto, { ...event, pdu: named }, twice)).toEqual(refused)
+  })
+})
+
+describe('redaction', () => {
+  it.each([
+    ['e.room.create', false],
+    ['e.room.member', false],
+    ['e.room.roster', false],
+    ['e.room.power', false],
+    ['e.room.join_rules', false],
+    ['e.room.history_visibility', false],
+    ['e.room.grant', false],
+    ['e.redaction', false],
+    ['e.message', true],
+    ['e.room.name', true],
+    ['e.room.topic', true],
+    ['e.room.avatar', true],
+    ['e.space.child', true],
+    ['x.anything', true],
+  ])('may take the body of %s: %s', (type, may) => {
+    const event = { ...name, header: { ...name.header, type } }
+    expect(isRedactable(event)).toBe(may)
+    expect(redact(event) === event).toBe(!may)
+    expect(redact(event).body === null).toBe(may)
+  })
+
+  it('of what is gone already changes nothing', () => {
+    const gone = redact(name)
+    expect(gone).toMatchObject({ id: name.id, body: null, pdu: { body: null } })
+    expect(redact(gone)).toBe(gone)
+  })
+})
+
+describe('the content of an event', () => {
+  it('is that of its own type, where it fits the schema and is there', () => {
+    expect(readContent(name, 'e.room.name')).toEqual({ name: 'Name' })
+    expect(readContent(name, 'e.room.name')).toBe(readContent(name, 'e.room.name'))
+    expect(readContent(name, 'e.room.topic')).toBeNull()
+    expect(readContent(redact(name), 'e.room.name')).toBeNull()
+    const bad = { ...name, body: canonicalBytes({ name: 7 }) }
+    expect(readContent(bad, 'e.room.name')).toBeNull()
+    expect(clearBody({ ...name, body: toUtf8('[1]') })).toBeNull()
+    expect(clearBody({ ...name, body: toUtf8('{') })).toBeNull()
+    expect(clearBody({ ...name, body: toUtf8('{ }') })).toBeNull()
+  })
+
+  it('is state where there is a state key', () => {
+    expect([message, name, create].map(isState)).toEqual([false, true, true])
   })
 })
 

@@ -3,7 +3,7 @@ import { crypto as realCrypto } from '../../testing/crypto.ts'
 import type { Crypto } from '../../crypto.ts'
 import { bytesEqual, concatBytes, toBase64Url, toUtf8 } from '../../encoding/index.ts'
 import { sealClearEnvelope, sealEnvelope } from '../../envelope/index.ts'
-import type { EnvelopeDraft, SealedClearEnvelope } from '../../envelope/index.ts'
+import type { EnvelopeDraft, NodeEnvelope, SealedClearEnvelope } from '../../envelope/index.ts'
 import type { LocalDevice } from '../../prekeys/index.ts'
 import { checkEvent } from '../accept.ts'
 import type { AcceptResult } from '../accept.ts'
@@ -296,6 +296,55 @@ export function attempt(
   return place(replica, sealed, person.server, { at: where })
 }
 
+/** What a device of `person` makes of a body at this state, outside any graph. */
+export function eventAt(
+  lab: Lab,
+  person: Person,
+  state: RoomState,
+  body: StateBody,
+  changes: Draft = {},
+): RoomEvent {
+  return outsideAnyGraph(lab, sealState(lab, person, state, body, changes), person.server)
+}
+
+export function messageAt(
+  lab: Lab,
+  person: Person,
+  state: RoomState,
+  changes: Draft = {},
+): RoomEvent {
+  return outsideAnyGraph(lab, sealMessage(lab, person, state, changes), person.server)
+}
+
+/** What the home node of `person` states of them at this state, outside any graph. */
+export function rosterAt(
+  lab: Lab,
+  person: Person,
+  state: RoomState,
+  options: { readonly devices?: readonly Person[]; readonly node?: string } = {},
+): RoomEvent {
+  const { node = person.server } = options
+  return outsideAnyGraph(lab, sealedRoster(lab, person, state, { ...options, node }), node)
+}
+
+/** What `origin` makes of a sealed envelope, with no parents and no auth events. */
+export function outsideAnyGraph(
+  lab: Lab,
+  sealed: Pick<SealedClearEnvelope, 'header' | 'body'> & { readonly sig: string | null },
+  origin: string,
+): RoomEvent {
+  return makeEvent(lab.crypto, {
+    envelope: sealed.header,
+    body: sealed.body,
+    sig: sealed.sig,
+    prevEvents: [],
+    authEvents: [],
+    origin,
+    originTs: lab.now,
+    nodeKey: lab.nodeKey(origin),
+  })
+}
+
 export function say(replica: Replica, person: Person, at?: readonly string[]): RoomEvent {
   const where = at ?? replica.extremities
   const sealed = sealMessage(replica.lab, person, replica.graph.resolve(where))
@@ -312,9 +361,20 @@ export function rosterEvent(
   const { lab } = replica
   const at = options.at ?? replica.extremities
   const node = options.origin ?? person.server
-  const sealed = sealRoster({
+  const state = options.authState ?? replica.graph.resolve(at)
+  const sealed = sealedRoster(lab, person, state, { ...options, node })
+  return place(replica, sealed, node, { ...options, at })
+}
+
+function sealedRoster(
+  lab: Lab,
+  person: Person,
+  state: RoomState,
+  { node, devices = [person] }: { readonly node: string; readonly devices?: readonly Person[] },
+): NodeEnvelope {
+  return sealRoster({
     crypto: lab.crypto,
-    state: options.authState ?? replica.graph.resolve(at),
+    state,
     node,
     member: person.member,
     now: lab.now,
@@ -322,13 +382,12 @@ export function rosterEvent(
       user_id: person.userId,
       head: person.head,
       height: person.height,
-      devices: (options.devices ?? [person]).map(({ local }) => ({
+      devices: devices.map(({ local }) => ({
         id: local.device,
         ed25519: toBase64Url(local.ed25519),
       })),
     },
   })
-  return place(replica, sealed, node, { ...options, at })
 }
 
 export function setRoster(

@@ -58,14 +58,29 @@ export interface RemoteAccountParts {
 
 export function createRemoteAccounts(parts: RemoteAccountParts): RemoteAccounts {
   const running = new Map<string, Promise<Refreshed>>()
+  const next = new Map<string, Promise<Refreshed>>()
   const toMeet = new Set<string>()
   let meeting = false
 
-  function refresh(userId: string): Promise<Refreshed> {
-    const known = running.get(userId)
-    if (known !== undefined) return known
+  function start(userId: string): Promise<Refreshed> {
     const mine = fetchAccount(parts, userId).finally(() => running.delete(userId))
     running.set(userId, mine)
+    return mine
+  }
+
+  /** What is on its way may have been answered before there was anything new to ask for: it is asked once more. */
+  function refresh(userId: string): Promise<Refreshed> {
+    const before = running.get(userId)
+    if (before === undefined) return start(userId)
+    const waiting = next.get(userId)
+    if (waiting !== undefined) return waiting
+    const mine = before
+      .catch(() => null)
+      .then((found) => {
+        next.delete(userId)
+        return found?.kind === 'unreachable' ? found : start(userId)
+      })
+    next.set(userId, mine)
     return mine
   }
 

@@ -3,6 +3,7 @@
  * manifest, its key through the session, or, where the key has not come, what is kept until it does.
  */
 import {
+  arrivedHeader,
   deviceKeyOf,
   fromBase64Url,
   isJoined,
@@ -146,7 +147,7 @@ export class MessageIntake {
     const { timeline, reader } = this.#parts
     const { header, envelopeId: envelope } = event
     const body = event.body ?? new Uint8Array()
-    const opened = openEnvelope({ crypto, header, body, contentKey })
+    const opened = openEnvelope({ crypto, header: arrivedHeader(event), body, contentKey })
     if (opened.ok && header.expires_at === undefined)
       await keepContentKey(step, timeline, { room, envelope, contentKey })
     const read = reader.read(base, opened)

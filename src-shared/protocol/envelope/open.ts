@@ -92,6 +92,11 @@ export function readHeader(crypto: Crypto, arrived: ArrivedHeader): ReadHeader {
   }
 }
 
+/** For a header that has passed its schema already; throws `EncodingError` where it is not strict JSON. */
+export function knownHeader(crypto: Crypto, header: EnvelopeHeader): KnownHeader {
+  return new KnownHeader(crypto, header, { value: header, bytes: headerBytes(header) })
+}
+
 type Read = { readonly value: EnvelopeHeader | JsonObject; readonly bytes: Uint8Array }
 
 /** `null` where it is too large. */

@@ -8,7 +8,7 @@ import { rosterHash, verifyEnvelope } from '../envelope/index.ts'
 import { checkAuth, selectAuthEvents, selectBasis } from './auth.ts'
 import type { AuthCode } from './auth.ts'
 import { STATE_TYPES } from './content.ts'
-import { isState, readContent, verifyEventSignature } from './event.ts'
+import { arrivedHeader, isState, readContent, verifyEventSignature } from './event.ts'
 import type { RoomEvent } from './event.ts'
 import { deviceKeyOf, expectedRosterHash, stateEvent, stateEvents, stateOf } from './state.ts'
 import type { RoomState } from './state.ts'
@@ -87,7 +87,7 @@ export function verifyDeviceSignature(crypto: Crypto, event: RoomEvent, state: R
       ? readContent(event, STATE_TYPES.create)?.founder.ed25519
       : deviceKeyOf(state, member, device)
   if (key === undefined || sig === null) return false
-  return verifyEnvelope(crypto, event.header, sig, fromBase64Url(key)).ok
+  return verifyEnvelope(crypto, arrivedHeader(event), sig, fromBase64Url(key)).ok
 }
 
 /** What must hold at the event's own parents and is never asked again, whatever state resolves to later. */

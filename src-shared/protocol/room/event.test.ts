@@ -8,10 +8,11 @@ import {
   toUtf8,
 } from '../encoding/index.ts'
 import type { Json, JsonObject } from '../encoding/index.ts'
-import { bodyHash, envelopeId, headerBytes } from '../envelope/index.ts'
-import { checkAgainstAuthEvents } from './accept.ts'
+import { bodyHash, envelopeId, headerBytes, readHeader } from '../envelope/index.ts'
+import { checkAgainstAuthEvents, verifyDeviceSignature } from './accept.ts'
 import { memberPowerBody, nameBody } from './builders.ts'
 import {
+  arrivedHeader,
   clearBody,
   decodePdu,
   encodePdu,
@@ -64,6 +65,32 @@ function changed(
 function expectRefused(input: Json | Uint8Array, code: DecodeErrorCode): void {
   expect(decodePdu(crypto, input)).toEqual({ ok: false, code })
 }
+
+describe('the header of a decoded message', () => {
+  const decoded = decodePdu(crypto, encodePdu(message.pdu))
+  if (!decoded.ok) throw new Error(decoded.code)
+  const { event } = decoded
+  const never = {
+    ...crypto,
+    sha256: () => {
+      throw new Error('hashed again')
+    },
+  }
+
+  it('is read once, whoever asks', () => {
+    const read = readHeader(never, arrivedHeader(event))
+    expect(read.ok && read.id).toBe(message.envelopeId)
+    expect(read.ok && read.known.header).toEqual(message.header)
+    expect(verifyDeviceSignature(crypto, event, stateNow(room))).toBe(true)
+  })
+
+  it('is that of the event at hand, not of the one it was made from', () => {
+    const other = { ...event, header: { ...event.header, ts: event.header.ts + 1 } }
+    const read = readHeader(crypto, arrivedHeader(other))
+    expect(read.ok && read.id).toBe(envelopeId(crypto, other.header))
+    expect(verifyDeviceSignature(crypto, other, stateNow(room))).toBe(false)
+  })
+})
 
 describe('the wire form', () => {
   it('comes back as it went out', () => {

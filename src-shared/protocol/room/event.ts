@@ -29,10 +29,10 @@ import {
   bodyHash,
   envelopeHeaderSchema,
   envelopeId,
-  headerBytes,
+  knownHeader,
   MAX_ENVELOPE_SIZE,
 } from '../envelope/index.ts'
-import type { EnvelopeHeader } from '../envelope/index.ts'
+import type { ArrivedHeader, EnvelopeHeader, KnownHeader } from '../envelope/index.ts'
 import { contentSchemas, MESSAGE_TYPES, STATE_TYPES } from './content.ts'
 import type { ContentByType, KnownType } from './content.ts'
 import { RoomError } from './room-error.ts'
@@ -147,10 +147,11 @@ export function decodePdu(crypto: Crypto, input: Uint8Array | Json): Decoded {
 function checkParts(crypto: Crypto, pdu: Pdu): Decoded {
   const { event, envelope: header, envelope_sig: sig } = pdu
   if ((header.device === null) !== (sig === null)) return { ok: false, code: 'bad_shape' }
-  const id = envelopeId(crypto, header)
+  const known = knownHeader(crypto, header)
+  const { id } = known
   if (id !== event.envelope_id) return { ok: false, code: 'wrong_envelope_id' }
   const body = pdu.body === null ? null : fromBase64Url(pdu.body)
-  if (headerBytes(header).length + (body?.length ?? 0) > MAX_ENVELOPE_SIZE)
+  if (known.bytes.length + (body?.length ?? 0) > MAX_ENVELOPE_SIZE)
     return { ok: false, code: 'too_large' }
   if (body !== null && bodyHash(crypto, body) !== header.body_hash)
     return { ok: false, code: 'wrong_body' }
@@ -167,11 +168,20 @@ function checkParts(crypto: Crypto, pdu: Pdu): Decoded {
     return { ok: false, code: 'bad_body' }
   if ((header.type === STATE_TYPES.create) !== (header.room === ''))
     return { ok: false, code: 'bad_shape' }
+  if (!isState(bare)) headers.set(bare, known)
   if (header.type !== STATE_TYPES.create) return { ok: true, event: bare }
   if (body === null) return { ok: false, code: 'body_missing' }
   const created = readContent(bare, STATE_TYPES.create)
   if (created === null) return { ok: false, code: 'bad_body' }
   return { ok: true, event: { ...bare, roomId: formatRoomId(id, created.server) } }
+}
+
+/** Of messages only: state is kept for long, and asked no more once it is accepted. */
+const headers = new WeakMap<RoomEvent, KnownHeader>()
+
+/** The event's header, for `verifyEnvelope` and `openEnvelope`, with what decoding the event found out about it. */
+export function arrivedHeader(event: RoomEvent): ArrivedHeader {
+  return headers.get(event) ?? event.header
 }
 
 /** The wire form; exactly what `decodePdu` reads. */

@@ -107,7 +107,10 @@ class Room {
   #seq = 0
   #previous: string | null = null
 
-  /** A new chain after 100 messages, as the protocol has it; making it is not measured. */
+  /**
+   * A new chain, as the protocol has it after 100 messages, and as the peer's record has a new sender key;
+   * making it is not measured.
+   */
   prepare(): void {
     const { local } = this.#writer
     const options = { crypto, random, now: 0, local, room: ROOM, roster: ROSTER }
@@ -115,7 +118,8 @@ class Room {
     if (shared === null) throw new Error('no chain')
     this.#sending = shared.chain
     const distribution = chainDistributionSchema.parse(shared.content)
-    const accepted = acceptChain(crypto, this.#receiving, distribution)
+    const receiving = noReceivingChains(ROOM, local)
+    const accepted = acceptChain(crypto, receiving, distribution)
     if (!accepted.ok) throw new Error(accepted.code)
     this.#receiving = accepted.chains
   }

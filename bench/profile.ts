@@ -1,23 +1,19 @@
 /**
- * Where a contestant of ours spends its time: V8's sampling profiler over rounds that are not counted,
- * reduced to the functions that take most of it themselves or in what the runtime does for them. Preparing the work is sampled with it.
+ * Where a contestant of ours spends its time: V8's sampling profiler over rounds that are not counted, of
+ * which only what a round measures is taken. What the runtime does counts for the function of ours that
+ * asked for it; the profiler, the clock and the preparing of the work count for nothing.
  */
 import { Session } from 'node:inspector/promises'
 import type { Profiler } from 'node:inspector'
+import { timed } from './contest.ts'
 import type { Contest } from './contest.ts'
 
-/** Enough samples that the profiler's own start and end do not matter. */
-const SECONDS = 1
+const SECONDS = 3
 const SHOWN = 6
 const SAMPLE_MICROSECONDS = 200
-/** The profiler itself, the clock, and no work at all. */
-const MEASURING: ReadonlySet<string> = new Set([
-  '(program)',
-  '(idle)',
-  'post',
-  'timed, contest.ts',
-  'hotSpots, profile.ts',
-])
+const COLLECTOR = '(garbage collector)'
+
+type Node = Profiler.Profile['nodes'][number]
 
 export async function hotSpots({ ours, times }: Contest): Promise<readonly string[]> {
   const session = new Session()
@@ -38,12 +34,19 @@ export async function hotSpots({ ours, times }: Contest): Promise<readonly strin
 
 function largest({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): readonly string[] {
   const names = ownNames(nodes)
+  const collecting = new Set(
+    nodes.flatMap((node) => (node.callFrame.functionName === COLLECTOR ? node.id : [])),
+  )
   const spent = new Map<string, number>()
   let total = 0
+  let measuring = false
   for (const [at, sample] of samples.entries()) {
-    const name = names.get(sample) ?? ''
+    // Collecting garbage stands beside all functions; it is laid to what ran before.
+    const collects = collecting.has(sample)
+    if (!collects) measuring = names.has(sample)
+    const name = collects ? COLLECTOR : names.get(sample)
+    if (!measuring || name === undefined) continue
     const time = timeDeltas[at] ?? 0
-    if (MEASURING.has(name)) continue
     total += time
     spent.set(name, (spent.get(name) ?? 0) + time)
   }
@@ -53,23 +56,20 @@ function largest({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): re
     .map(([name, time]) => `${((100 * time) / total).toFixed(0)} % \`${name}\``)
 }
 
-/** The runtime's own functions count as those of ours that called them, by the ids of the nodes. */
-function ownNames(nodes: Profiler.Profile['nodes']): ReadonlyMap<number, string> {
+/** By the ids of the nodes, for functions called within `timed` and what the runtime does for them. */
+function ownNames(nodes: readonly Node[]): ReadonlyMap<number, string> {
   const names = new Map<number, string>()
   const byId = new Map(nodes.map((node) => [node.id, node]))
-  const children = new Set(nodes.flatMap((node) => node.children ?? []))
-  const pending = nodes.filter(({ id }) => !children.has(id)).map(({ id }) => ({ id, caller: '' }))
+  const clock = nodes.filter(({ callFrame }) => callFrame.functionName === timed.name)
+  const pending = clock.flatMap(({ children = [] }) => children.map((id) => ({ id, caller: '' })))
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const node = byId.get(next.id)
     if (node === undefined) continue
     const { functionName, url } = node.callFrame
-    const own = url.startsWith('file:')
     const said = functionName === '' ? 'anonymous' : functionName
-    const named = own ? `${said}, ${url.split('/').at(-1) ?? ''}` : said
-    const name = own || next.caller === '' || said.startsWith('(') ? named : next.caller
-    names.set(node.id, name)
-    const caller = own ? named : next.caller
-    for (const id of node.children ?? []) pending.push({ id, caller })
+    const name = url.startsWith('file:') ? `${said}, ${url.split('/').at(-1) ?? ''}` : next.caller
+    if (name !== '') names.set(node.id, name)
+    for (const id of node.children ?? []) pending.push({ id, caller: name })
   }
   return names
 }

@@ -154,7 +154,7 @@ export async function runBench(
   }
   print('')
   print(
-    'Where ECCP spends its time, by the functions that take most of it, what the runtime does for them included and preparing the work as well:',
+    'Where ECCP spends what was measured, by the functions that take most of it, what the runtime does for them included:',
   )
   print('')
   print(row(['Work', 'Hot spots, share of the processor time']))

@@ -15,7 +15,23 @@ for (let value = 0; value < 64; value++) SEXTETS[ALPHABET.charCodeAt(value)] = v
 /** Throws `EncodingError('bad_string')` for a lone surrogate. */
 export function toUtf8(text: string): Uint8Array {
   if (!text.isWellFormed()) throw new EncodingError('bad_string')
-  return utf8ToBytes(text)
+  return (text.length <= SHORT_TEXT ? asciiBytes(text) : null) ?? utf8ToBytes(text)
+}
+
+/** Up to here a platform's encoder costs more than going over the characters. */
+const SHORT_TEXT = 128
+
+/** `null` where not all of it is ASCII. */
+function asciiBytes(text: string): Uint8Array | null {
+  const { length } = text
+  const out = new Uint8Array(length)
+  let all = 0
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index)
+    all |= code
+    out[index] = code
+  }
+  return all < 0x80 ? out : null
 }
 
 /** Throws `EncodingError('bad_utf8')` for anything but the shortest form of well-formed text. */

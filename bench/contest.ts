@@ -28,6 +28,8 @@ export interface Peer {
 
 export interface Contest {
   readonly work: string
+  /** What keeps us from being faster, for where an aim is missed. */
+  readonly bound: string
   /** Repetitions in a round; a round should last some milliseconds. */
   readonly times: number
   readonly ours: Contestant
@@ -45,7 +47,7 @@ export interface Outcome {
   readonly aim: number | null
 }
 
-/** Rounds that are run first and not counted, for the compiler and the caches. */
+/** Rounds that all run first and that are not counted, for the compiler and the caches. */
 const WARM_UP = 30
 
 export async function compete(contest: Contest, rounds: number): Promise<readonly Outcome[]> {

@@ -1,13 +1,15 @@
 /**
- * `npm run bench`: measures the protocol against its peers and prints the table. The peers have a
- * package of their own in bench/; neither start nor test ever installs them.
+ * `npm run bench`: measures the protocol against its peers and prints what the README says of it; with
+ * `--readme` it is written there. The peers have a package of their own in bench/; neither start nor test
+ * ever installs them.
  *
- * usage: npm run bench [-- --rounds N] [--only WORK]
+ * usage: npm run bench [-- --rounds N] [--only WORK | --readme]
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { format, resolveConfig } from 'prettier'
 import { runBench } from '../bench/run.ts'
 import { root } from './setup/paths.ts'
 import { run } from './setup/run.ts'
@@ -31,24 +33,42 @@ async function peersAreThere(): Promise<boolean> {
   return result.code === 0
 }
 
+const readme = join(root, 'README.md')
+const START = '<!-- npm run bench -->\n\n'
+const END = '\n<!-- /npm run bench -->'
+
+function writeReadme(markdown: string): void {
+  const text = readFileSync(readme, 'utf8')
+  const start = text.indexOf(START)
+  const end = text.indexOf(END, start)
+  if (start < 0 || end < 0) throw new Error('the README has no place for it')
+  writeFileSync(readme, text.slice(0, start + START.length) + markdown + text.slice(end))
+}
+
 const { values } = parseArgs({
-  options: { rounds: { type: 'string' }, only: { type: 'string' } },
+  options: {
+    rounds: { type: 'string' },
+    only: { type: 'string' },
+    readme: { type: 'boolean', default: false },
+  },
 })
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
-if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
-  console.error('usage: npm run bench [-- --rounds N] [--only WORK]')
+const right = rounds === undefined || (Number.isInteger(rounds) && rounds > 0)
+if (!right || (values.readme && values.only !== undefined)) {
+  console.error('usage: npm run bench [-- --rounds N] [--only WORK | --readme]')
   process.exit(2)
 }
 if (!(await peersAreThere())) {
   console.error('The peers could not be installed: is the npm registry reachable?')
   process.exit(1)
 }
-await runBench(
-  (text) => {
-    console.log(text)
+const printed = await runBench({
+  ...(rounds !== undefined && { rounds }),
+  ...(values.only !== undefined && { only: values.only }),
+  progress: (line) => {
+    console.error(line)
   },
-  {
-    ...(rounds !== undefined && { rounds }),
-    ...(values.only !== undefined && { only: values.only }),
-  },
-)
+})
+const markdown = await format(printed, { ...(await resolveConfig(readme)), parser: 'markdown' })
+if (values.readme) writeReadme(markdown)
+else console.log(markdown)

@@ -9,7 +9,7 @@ export function plain(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
 }
 
-/** A character a byte: 32 public bytes as a name in a cache. */
+/** A character a byte; for some tens of bytes. */
 export function latin1(bytes: Uint8Array): string {
   return String.fromCharCode.apply(null, bytes as unknown as number[])
 }

@@ -32,6 +32,9 @@ async function conversation(from: TestUser, to: TestUser, server: string): Promi
   return room
 }
 
+const entry = ({ engine }: TestUser, room: string) =>
+  engine.roomList().find(({ id }) => id === room)
+
 describe('two people on two nodes', () => {
   it('talk, encrypted, and each sees that the other has it', async () => {
     const a = await net.start('a.test')
@@ -101,7 +104,7 @@ describe('two people on two nodes', () => {
     }
   })
 
-  it('read what came around by a third node once its sender can be reached', async () => {
+  it('read what came around by a third node, and forget with it what resolution takes back', async () => {
     const homes = [await net.start('a.test'), await net.start('b.test'), await net.start('c.test')]
     const [ada, bea, cem] = await Promise.all(
       ['ada', 'bea', 'cem'].map((name, index) => person(homes[index] as Member, name)),
@@ -130,5 +133,20 @@ describe('two people on two nodes', () => {
     net.heal()
     await until(async () => (await texts(cem, room)).includes('around'))
     expect(await texts(cem, room)).toEqual(['around', 'straight'])
+
+    // Bea, whom Ada removes meanwhile, brings in somebody: nothing that is told takes this back.
+    const dan = await person(homes[1] as Member, 'dan')
+    for (const other of ['b.test', 'c.test']) net.cut('a.test', other)
+    await bea.engine.invite(room, '@dan:b.test')
+    await until(() => dan.engine.roomList().some(({ id }) => id === room))
+    await dan.engine.accept(room)
+    await until(() => entry(cem, room)?.memberCount === 4)
+    await ada.engine.removeMember(room, bea.engine.account)
+    await until(() => entry(ada, room)?.memberCount === 2)
+    net.heal()
+    await until(() => entry(cem, room)?.memberCount === 2)
+    await until(() => entry(dan, room)?.membership === 'leave')
+    await say(cem, room, 'just us')
+    await until(async () => (await texts(ada, room)).includes('just us'))
   })
 })

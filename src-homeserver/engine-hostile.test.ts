@@ -23,6 +23,7 @@ import {
 } from '../src-shared/protocol/index.ts'
 import type { RoomDelta, SyncResponse } from '../src-shared/api/index.ts'
 import type { HttpRequest, Transport } from '../src-shared/client/index.ts'
+import { stateBundle } from './sync/state-bundle.ts'
 import { startNode } from './testing/start-node.ts'
 import type { TestNode } from './testing/start-node.ts'
 import {
@@ -166,6 +167,25 @@ describe('a homeserver that lies', () => {
       state: 'unreadable',
       reason: 'withheld_by_server',
     })
+  })
+
+  it('tells the state anew: an older name is believed, and stays until there is another', async () => {
+    const shown = () => ben.engine.roomList().find(({ id }) => id === room)?.name
+    const old = await node.context.storage.read(async (tx) =>
+      stateBundle(tx, room, await tx.streams.head(), 'whole'),
+    )
+    const before = shown()
+    await ada.engine.rename(room, 'Tea')
+    await until(() => shown() === 'Tea')
+    server.inRoom(room, (delta) => {
+      delta.state = old
+    })
+    await say(ada, room, 'second')
+    await until(async () => (await texts(ben, room)).includes('second'))
+    expect(shown()).toBe(before)
+    await ada.engine.rename(room, 'Coffee')
+    await until(() => shown() === 'Coffee')
+    expect(await refusals(ben)).toEqual([])
   })
 
   it('forges a message, moves one from another room, sends rubbish: each is refused', async () => {

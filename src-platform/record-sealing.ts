@@ -6,11 +6,11 @@
  *
  *   sealed    = nonce(24) ‖ XChaCha20-Poly1305(plaintext, ad)
  *   ad        = "privchat/record/1" ‖ 0 ‖ u32 schema ‖ lp(table) ‖ lp(key)
- *   plaintext = u32 length of value ‖ tag(16) ‖ value ‖ zeros up to the size bucket
+ *   plaintext = u32 length of value ‖ tag(16) ‖ value ‖ zeros up to a padded size
  *
  * `tag` names the commit that wrote the record where the caller tracks that, and is zero elsewhere.
  */
-import { concatBytes, toBase64Url, toUtf8 } from '../src-shared/protocol/index.ts'
+import { concatBytes, paddedSize, toBase64Url, toUtf8 } from '../src-shared/protocol/index.ts'
 import type { Crypto } from '../src-shared/protocol/index.ts'
 import type { Random, RecordKey } from '../src-shared/client/index.ts'
 
@@ -19,7 +19,6 @@ const SCHEMA = 1
 const NONCE = 24
 const TAG = 16
 const HEAD = 4 + TAG
-const SMALLEST_BUCKET = 256
 const RECORD_LABEL = toUtf8('privchat/record/1\0')
 const BLIND_LABEL = toUtf8('privchat/blind/1\0')
 
@@ -51,14 +50,6 @@ function lengthPrefixed(text: string): Uint8Array {
   return concatBytes(u32(bytes.length), bytes)
 }
 
-/** Padmé: at most 12 % of overhead while the size tells only its order of magnitude. */
-function bucketSize(length: number): number {
-  if (length <= SMALLEST_BUCKET) return SMALLEST_BUCKET
-  const exponent = Math.floor(Math.log2(length))
-  const step = 2 ** (exponent - Math.floor(Math.log2(exponent)) - 1)
-  return Math.ceil(length / step) * step
-}
-
 /** `key` is the store's own key of 32 bytes, used for nothing else. */
 export function createRecordSealing(
   crypto: Crypto,
@@ -85,7 +76,7 @@ export function createRecordSealing(
       blinded(0, u32(generation), lengthPrefixed(record.table), lengthPrefixed(record.key)),
     blindCommit: (id) => blinded(1, lengthPrefixed(id)),
     seal(record, value, tag = NO_TAG) {
-      const plaintext = new Uint8Array(bucketSize(HEAD + value.length))
+      const plaintext = new Uint8Array(paddedSize(HEAD + value.length))
       plaintext.set(u32(value.length))
       plaintext.set(tag, 4)
       plaintext.set(value, HEAD)

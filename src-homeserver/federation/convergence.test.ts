@@ -1,16 +1,20 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
+  applyEvent,
+  decodePdu,
+  emptyState,
   inviteBody,
   joinBody,
   membershipOf,
   memberPowerBody,
   nameBody,
   powerOf,
+  sameState,
   toBase64Url,
   topicBody,
   toUtf8,
 } from '../../src-shared/protocol/index.ts'
-import type { RoomState } from '../../src-shared/protocol/index.ts'
+import type { Json, Pdu, RoomState } from '../../src-shared/protocol/index.ts'
 import { FederationNet, seeded } from '../testing/federation-net.ts'
 import type { Member } from '../testing/federation-net.ts'
 import { until } from '../testing/engine-users.ts'
@@ -103,14 +107,39 @@ async function wrapsHeard(device: TestDevice, room: string): Promise<Map<string,
   }
 }
 
+interface Place {
+  readonly since: string | undefined
+  readonly state: RoomState
+}
+
+/** Where somebody stands who applies what the sync says in its order, and nothing else. */
+async function follow(device: TestDevice, room: string, from: Place): Promise<Place> {
+  const take = (state: RoomState, pdu: Pdu): RoomState => {
+    const decoded = decodePdu(crypto, pdu as unknown as Json)
+    return decoded.ok ? applyEvent(state, decoded.event) : state
+  }
+  let { since, state } = from
+  for (;;) {
+    const answer = await device.sync(since)
+    const delta = answer.rooms[room]
+    if (delta?.state !== undefined) state = delta.state.reduce(take, emptyState)
+    state = (delta?.timeline ?? []).map(({ pdu }) => pdu).reduce(take, state)
+    if (answer.next === since) return { since, state }
+    since = answer.next
+  }
+}
+
+const nowhere: Place = { since: undefined, state: emptyState }
+
 describe('three nodes', () => {
   it('resolve to the same state after both sides of a partition changed it', async () => {
     const all = await scene(7)
     const { net: links, people, room, members } = all
     await settled(all)
+    const [ann, bea, cem] = people as [TestDevice, TestDevice, TestDevice]
+    const places = await Promise.all(people.map((one) => follow(one, room, nowhere)))
     links.cut('a.test', 'b.test')
     links.cut('a.test', 'c.test')
-    const [ann, bea, cem] = people as [TestDevice, TestDevice, TestDevice]
     await ann.setState(room, nameBody('By Ann'))
     await ann.setState(room, memberPowerBody(await ann.state(room), cem.member, 0))
     await bea.setState(room, nameBody('By Bea'))
@@ -127,6 +156,13 @@ describe('three nodes', () => {
     ])
     // Ann is stronger: what she did stands first, and Bea's change rests on a name that is no more.
     expect(first?.events.get('e.room.name')?.get('')?.header.member).toBeDefined()
+    for (const [at, one] of people.entries()) {
+      const followed = await follow(one, room, places[at] ?? nowhere)
+      const started = await follow(one, room, nowhere)
+      const state = first ?? emptyState
+      expect([one.name, sameState(followed.state, state)]).toEqual([one.name, true])
+      expect([one.name, sameState(started.state, state)]).toEqual([one.name, true])
+    }
     await bea.say(room, 'together again')
     await settled(all)
     expect(await pictureOf(members[0] as Member, room)).toEqual(

@@ -2,7 +2,7 @@
  * The queue to each other server (Federation §15): durable, in order, delivered until it is taken. A server that does not
  * answer is left alone for a growing, jittered while; the moment it is heard of it is tried again.
  */
-import { toBase64Url } from '../../src-shared/protocol/index.ts'
+import { paddedSize, toBase64Url } from '../../src-shared/protocol/index.ts'
 import { MAX_ITEMS } from '../../src-shared/api/index.ts'
 import type { ItemOutcome, ServerBody } from '../../src-shared/api/index.ts'
 import type { FederationConfig } from '../config.ts'
@@ -296,11 +296,8 @@ async function itemOf(tx: Tx, { id, kind, item }: OutboxRow): Promise<Item | nul
 
 const SMALLEST = 1024
 
-/** Padmé: sizes grow in steps of at most an eighth, so that a size tells little. */
+/** Spec 13.3: to a padded size, so that what it takes on the wire tells little. */
 function padded(body: ServerBody<'transaction'>): ServerBody<'transaction'> {
-  const size = JSON.stringify({ ...body, pad: '' }).length
-  const bits = Math.floor(Math.log2(Math.max(SMALLEST, size)))
-  const step = 2 ** (bits - (Math.floor(Math.log2(bits)) + 1))
-  const full = Math.ceil(Math.max(SMALLEST, size) / step) * step
-  return { ...body, pad: 'x'.repeat(full - size) }
+  const size = Buffer.byteLength(JSON.stringify({ ...body, pad: '' }))
+  return { ...body, pad: '0'.repeat(paddedSize(Math.max(SMALLEST, size)) - size) }
 }

@@ -19,7 +19,7 @@ import {
 import type { RoomEvent, RoomState } from '../../src-shared/protocol/index.ts'
 import type { Context } from '../context.ts'
 import { announceEvent } from '../federation/announce.ts'
-import type { EventRow, Tx } from '../storage/index.ts'
+import type { EventRow, StateChange, Tx } from '../storage/index.ts'
 import type { CurrentRoom } from './room-states.ts'
 import { toEvent, toRow } from './stored-event.ts'
 import type { WrapText } from './stored-event.ts'
@@ -58,7 +58,7 @@ export async function storeEvent(
       : await context.roomStates.resolve(tx, room, extremities)
   const shown = repeats === undefined && isShown(context, event, before, after)
   await tx.events.mark(event.id, { sole: sole ? 1 : 0, soft_failed: shown ? 0 : 1 })
-  await storeState(context, tx, room, pos, before, after)
+  const changes = await storeState(context, tx, room, pos, before, after)
   await applyRedaction(context, tx, event, stateBefore)
   const own = wraps.filter(({ member }) => isLocal(context, after, member))
   await tx.wraps.put(
@@ -70,14 +70,15 @@ export async function storeEvent(
       wrap: text,
     })),
   )
+  const audience = shown ? await listeners(context, tx, event, after) : []
   if (shown) {
     if (header.type === MESSAGE_TYPES.message) await tx.rooms.moveUp(room, pos)
-    const audience = await listeners(context, tx, event, after)
     await tx.streams.tell(
       pos,
       audience.map((member) => ({ member })),
     )
   }
+  await restate(context, tx, event, { changes, shown, audience })
   await announceEvent(context, tx, event, { before, after, wraps })
   context.metrics.event(isState(event) ? 'state' : 'message')
   const current = await nextRoom(context, tx, event, { extremities, after })
@@ -147,8 +148,8 @@ async function storeState(
   pos: number,
   before: RoomState,
   after: RoomState,
-): Promise<void> {
-  const changes: { type: string; state_key: string; event_id: string }[] = []
+): Promise<readonly StateChange[]> {
+  const changes: StateChange[] = []
   for (const type of new Set([...before.events.keys(), ...after.events.keys()])) {
     const old = before.events.get(type)
     const now = after.events.get(type)
@@ -168,6 +169,39 @@ async function storeState(
     }
   }
   await tx.rooms.changeState(room, pos, changes)
+  return changes
+}
+
+/**
+ * Who applies events in the order they come in gets to another state where resolution takes back what an
+ * overruled event did: from here on they go by the state itself (Room state §8.13).
+ */
+async function restate(
+  context: Context,
+  tx: Tx,
+  event: RoomEvent,
+  said: {
+    readonly changes: readonly StateChange[]
+    readonly shown: boolean
+    readonly audience: readonly string[]
+  },
+): Promise<void> {
+  const silent = said.changes.filter(({ event_id: id }) => !(said.shown && id === event.id))
+  if (silent.length === 0) return
+  const { roomId: room } = event
+  const concerned = new Set([
+    ...said.audience,
+    ...(await tx.rooms.localMembers(room, ['join', 'invite'])),
+  ])
+  for (const { type, state_key: member } of silent)
+    if (type === STATE_TYPES.member)
+      if ((await tx.rooms.membership(room, member))?.local === 1) concerned.add(member)
+  const pos = await tx.streams.take('state', event.id, room, context.now())
+  await tx.rooms.restate(room, pos)
+  await tx.streams.tell(
+    pos,
+    [...concerned].map((member) => ({ member })),
+  )
 }
 
 interface MembershipChange {

@@ -93,6 +93,15 @@ function verified(room: string, pdus: readonly Pdu[]) {
   return openState(crypto, room, events, () => key)
 }
 
+/** As where resolution has taken something back. */
+async function tellAnew(room: string, event: string): Promise<void> {
+  await node.context.storage.write(async (tx) => {
+    const pos = await tx.streams.take('state', event, room, Date.now())
+    await tx.rooms.restate(room, pos)
+    await tx.streams.tell(pos, [{ member: bob.member }])
+  })
+}
+
 describe('a window', () => {
   it('shows the latest rooms with a few events and their number, and nothing of the others', async () => {
     const made = await rooms(4)
@@ -128,6 +137,26 @@ describe('a window', () => {
     const on = await look(bob, { rooms: { [young]: { timeline: 2 } } }, back.next)
     expect(envelopes(on.rooms[young])).toEqual([more.envelope_id])
     expect(on.rooms[young]?.state).toBeUndefined()
+  })
+
+  it('tells the state anew where events do not lead to it, and of others that there is something', async () => {
+    const [far = '', near = ''] = await rooms(2)
+    const { next } = await lookOn(bob, top(1))
+    const one = await alice.say(near, 'one')
+    for (const room of [near, far]) await tellAnew(room, one.event_id)
+    const two = await alice.say(near, 'two')
+    const first = await look(bob, top(1), next)
+    expect([envelopes(first.rooms[near]), first.rooms[near]?.state]).toEqual([
+      [one.envelope_id],
+      undefined,
+    ])
+    const second = await look(bob, top(1), first.next)
+    const delta = second.rooms[near]
+    expect(envelopes(delta)).toEqual([two.envelope_id])
+    expect(delta).toMatchObject({ limited: false, prev: null, members: { joined: 2, whole: true } })
+    expect(sameState(stateFrom(delta?.state ?? []), await bob.state(near))).toBe(true)
+    expect(second.rooms[far]).toBeUndefined()
+    expect(second.summaries?.[far]).toMatchObject({ membership: 'join', unseen: 0, latest: null })
   })
 
   it('is told the same again for the same position', async () => {

@@ -245,6 +245,38 @@ describe('the maker of a room', () => {
   )
 })
 
+/** As where resolution has taken something back. */
+async function tellAnew(room: string, event: string): Promise<void> {
+  await node.context.storage.write(async (tx) => {
+    const pos = await tx.streams.take('state', event, room, Date.now())
+    await tx.rooms.restate(room, pos)
+    await tx.streams.tell(pos, [{ member: bob.member }])
+  })
+}
+
+describe('a state that events in their order do not lead to', () => {
+  it('is told between them, and where one starts the events begin after it', async () => {
+    const room = await roomOfTwo()
+    const next = await caughtUp(bob)
+    const one = await alice.say(room, 'one')
+    await tellAnew(room, one.event_id)
+    const two = await alice.say(room, 'two')
+    const first = (await bob.sync(next)).rooms[room]
+    expect([envelopes(first), first?.state]).toEqual([[one.envelope_id], undefined])
+    const second = (await bob.sync((await bob.sync(next)).next)).rooms[room]
+    expect(envelopes(second)).toEqual([two.envelope_id])
+    expect(second).toMatchObject({ membership: 'join', limited: false, prev: null })
+    expect(sameState(stateFrom(second?.state ?? []), await bob.state(room))).toBe(true)
+    const anew = (await bob.sync()).rooms[room]
+    expect([envelopes(anew), anew?.limited]).toEqual([[two.envelope_id], true])
+    const { events } = await bob.ok('messages', {
+      params: { roomId: room },
+      query: { before: anew?.prev ?? '', limit: 1 },
+    })
+    expect(events[0]?.pdu.event.envelope_id).toBe(one.envelope_id)
+  })
+})
+
 describe('starting from nothing', () => {
   it('gives every room its state and latest events, in pages, and then what came after', async () => {
     const rooms: string[] = []

@@ -16,6 +16,7 @@ const migrations: readonly Migration[] = [
   firstSights,
   seenOnce,
   roomsOfServers,
+  restatements,
 ]
 
 /** What this program understands. */
@@ -453,4 +454,11 @@ async function seenOnce(db: Db): Promise<void> {
 /** What a server that was set back is told of. */
 async function roomsOfServers(db: Db): Promise<void> {
   await index(db, 'memberships', ['server', 'room_id'])
+}
+
+async function restatements(db: Db): Promise<void> {
+  await db.schema
+    .alterTable('rooms')
+    .addColumn('restated_at', 'bigint', (c) => c.notNull().defaultTo(0))
+    .execute()
 }

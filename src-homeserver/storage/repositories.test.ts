@@ -221,7 +221,9 @@ describe('what is stored reads back', () => {
     const row = { opaque: 'o', visibility: 'private', created_at: 1 }
     await write(async ({ rooms }) => {
       await rooms.insert({ room_id: '!r1', ...row })
-      expect(await rooms.get('!r1')).toEqual({ room_id: '!r1', ...row })
+      expect(await rooms.get('!r1')).toEqual({ room_id: '!r1', restated_at: 0, ...row })
+      await rooms.restate('!r1', 8)
+      expect(await rooms.get('!r1')).toMatchObject({ restated_at: 8 })
       const name = { type: 'e.room.name', state_key: 'ke\0y' }
       await rooms.changeState('!r1', 3, [{ ...name, event_id: '$a' }])
       await rooms.changeState('!r1', 5, [{ ...name, event_id: '$b' }])
@@ -234,6 +236,8 @@ describe('what is stored reads back', () => {
         { type: 'e.room.roster', state_key: 'two', event_id: '$two' },
       ])
       expect((await rooms.stateAt('!r1', 7, ['two'])).sort()).toEqual(['$b', '$c', '$two'])
+      expect((await rooms.membersChangedAt('!r1', 7)).sort()).toEqual(['one', 'two'])
+      expect(await rooms.membersChangedAt('!r1', 6)).toEqual([])
       const changes = await rooms.history('!r1', 'e.room.name', 'ke\0y')
       expect(changes.map(({ pos, event_id }) => [pos, event_id])).toEqual([
         [3, '$a'],

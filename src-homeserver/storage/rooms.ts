@@ -23,12 +23,34 @@ export class Rooms {
     this.#db = db
   }
 
-  async insert(room: RoomRow): Promise<void> {
+  async insert(room: Omit<RoomRow, 'restated_at'>): Promise<void> {
     await this.#db.insertInto('rooms').values(room).execute()
   }
 
   async get(room: string): Promise<RoomRow | undefined> {
     return this.#db.selectFrom('rooms').selectAll().where('room_id', '=', room).executeTakeFirst()
+  }
+
+  /** What came before `pos` does not lead those who follow it to the state. */
+  async restate(room: string, pos: number): Promise<void> {
+    await this.#db
+      .updateTable('rooms')
+      .set({ restated_at: pos })
+      .where('room_id', '=', room)
+      .execute()
+  }
+
+  /** Members of whom the event at `pos` has changed what the state says. */
+  async membersChangedAt(room: string, pos: number): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('state_changes')
+      .select('state_key')
+      .distinct()
+      .where('room_id', '=', room)
+      .where('pos', '=', pos)
+      .where('type', 'in', OF_MEMBERS)
+      .execute()
+    return rows.map((row) => row.state_key)
   }
 
   async changeState(room: string, pos: number, changes: readonly StateChange[]): Promise<void> {

@@ -94,6 +94,8 @@ interface Rooms {
   opaque: string
   visibility: string
   created_at: number
+  /** Position of the last marker of kind `state`; 0 where there was none. */
+  restated_at: Generated<number>
 }
 
 interface Events {
@@ -269,8 +271,17 @@ interface SeenOnce {
   until: number
 }
 
+/** `state`: an event, which `ref` names, has changed more of its room's state than those who follow can see. */
 export type StreamKind =
-  'invite' | 'event' | 'receipt' | 'to_device' | 'manifest' | 'profile' | 'account' | 'prekeys'
+  | 'invite'
+  | 'event'
+  | 'state'
+  | 'receipt'
+  | 'to_device'
+  | 'manifest'
+  | 'profile'
+  | 'account'
+  | 'prekeys'
 
 /** Everything that happened, once. `ref` names it: an event id, a member, … by `kind`. */
 interface Stream {

@@ -55,6 +55,11 @@ export class Draft {
     return known
   }
 
+  /** Whether something of this room stands in the answer that comes before what is added next. */
+  hasTimeline(room: string): boolean {
+    return (this.rooms.get(room)?.timeline.length ?? 0) > 0
+  }
+
   addEvent(room: string, row: EventRow, wrap: string | undefined): void {
     const delta = this.room(room)
     delta.timeline.push(timelineEntry(row, wrap))

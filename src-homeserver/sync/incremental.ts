@@ -35,8 +35,13 @@ export async function incrementalPage(
       cut = true
       break
     }
+    if (beginsAnew(draft, item)) {
+      cut = true
+      break
+    }
     if (item.kind === 'invite') await addInvite(tx, draft, member, item)
     else if (item.kind === 'event') await addEvent(tx, draft, member, item, loaded, own)
+    else if (item.kind === 'state') await addState(tx, draft, member, item, own)
     else await addOther(tx, draft, { member, device }, item)
     upTo = item.pos
   }
@@ -101,6 +106,30 @@ async function addEvent(
     }
   }
   draft.addEvent(room, row, loaded.wraps.get(row.event_id))
+}
+
+/** State is told before a timeline: where there is one already, it waits for the next answer. */
+export function beginsAnew(draft: Draft, { kind, room_id: room }: StreamItem): boolean {
+  return kind === 'state' && room !== null && draft.hasTimeline(room)
+}
+
+/** What the room's state is, whatever its events have made of it for those who follow. */
+async function addState(
+  tx: Tx,
+  draft: Draft,
+  member: string,
+  { room_id: room, pos }: StreamItem,
+  own: OwnMemberships,
+): Promise<void> {
+  if (room === null) return
+  draft.items++
+  const membership = membershipAt(await ownChanges(tx, own, room, member), pos)
+  if (membership === 'join') draft.restart(room, await stateBundle(tx, room, pos, 'whole'), null)
+  else if (membership === 'invite')
+    draft.restart(room, await stateBundle(tx, room, pos, 'stripped'), null)
+  else if (membership === 'knock')
+    draft.restart(room, await doorBundle(tx, room, pos, [member]), null)
+  else draft.room(room)
 }
 
 /** Into a room that nobody here is in; or taken back, which the membership alone says. */

@@ -104,9 +104,12 @@ export async function addRoom(
   // What lies before a gap in what may be seen is fetched, not shown: state would be missing between.
   const spans = await spansOf(tx, room, changes)
   const last = spans.at(-1)
+  // And so it does where the state has been told anew: what came before does not lead to it.
+  const restated = (await tx.rooms.get(room))?.restated_at ?? 0
+  const from = restated > upTo ? 0 : restated
   const rows = await tx.events.latest(
     room,
-    last === undefined ? [] : [last],
+    last === undefined ? [] : [{ from: Math.max(last.from, from), to: last.to }],
     upTo + 1,
     sight.timeline,
   )

@@ -10,10 +10,18 @@ import type { Caller } from '../http/call.ts'
 import type { EventRow, StreamItem, Tx } from '../storage/index.ts'
 import type { WindowRoom } from '../storage/index.ts'
 import { Draft } from './answer.ts'
-import { addInvite, addOther, endsKnock, load, ownChanges, ownStanding } from './incremental.ts'
+import {
+  addInvite,
+  addOther,
+  beginsAnew,
+  endsKnock,
+  load,
+  ownChanges,
+  ownStanding,
+} from './incremental.ts'
 import type { Loaded, OwnMemberships } from './incremental.ts'
 import { addRoom, occurring } from './initial.ts'
-import { membersBundle } from './state-bundle.ts'
+import { membersBundle, partialBundle, stateBundle } from './state-bundle.ts'
 import { membershipAt } from './visible-spans.ts'
 
 /** Rooms with more members than this come with a part of them. */
@@ -147,6 +155,7 @@ class View {
   async take(items: readonly StreamItem[]): Promise<number> {
     for (const [index, item] of items.entries()) {
       if (this.#draft.bytes >= this.#context.config.syncBytes) return index
+      if (beginsAnew(this.#draft, item)) return index
       await this.#takeItem(item)
     }
     return items.length
@@ -169,6 +178,9 @@ class View {
         this.#shown.set(item.ref, { firstPos: item.pos, whole: false })
         await addInvite(this.#tx, this.#draft, member, item)
         return
+      case 'state':
+        await this.#takeState(item)
+        return
       case 'receipt':
         for (const row of await this.#tx.receipts.at([item.pos]))
           if (this.#covered.has(row.room_id)) this.#draft.addReceipt(row.room_id, row.receipt)
@@ -187,20 +199,56 @@ class View {
       return
     }
     // Where it is looked at, its first sight will show what has happened.
-    if (!looked) this.#leaveOut(row)
+    if (!looked) this.#leaveOut(room, row)
   }
 
-  #leaveOut(row: EventRow): void {
-    const { room_id: room } = row
+  /** `row`: null where only the state is another. */
+  #leaveOut(room: string, row: EventRow | null): void {
     this.#uncover(room)
     const line = this.#draft.summaries.get(room)
-    const message = row.type === MESSAGE_TYPES.message
+    const message = row?.type === MESSAGE_TYPES.message ? row : null
+    const unseen = message !== null && message.member !== this.#caller.member ? 1 : 0
     this.#draft.summaries.set(room, {
       membership: line?.membership ?? 'join',
-      unseen: (line?.unseen ?? 0) + (message && row.member !== this.#caller.member ? 1 : 0),
+      unseen: (line?.unseen ?? 0) + unseen,
       mentions: null,
-      latest: message ? Math.max(line?.latest ?? 0, row.origin_ts) : (line?.latest ?? null),
+      latest:
+        message === null ? (line?.latest ?? null) : Math.max(line?.latest ?? 0, message.origin_ts),
     })
+  }
+
+  /** The state is told anew, of as many members as before. */
+  async #takeState({ ref, room_id: room, pos }: StreamItem): Promise<void> {
+    if (room === null) return
+    const { member } = this.#caller
+    const changes = await ownChanges(this.#tx, this.#own, room, member)
+    const membership = membershipAt(changes, pos)
+    this.#draft.items++
+    if (membership === 'invite' || membership === 'knock') {
+      const sight = await addRoom(this.#tx, this.#draft, this.#caller, room, pos)
+      if (sight !== null) this.#shown.set(room, sight)
+    } else if (membership !== 'join') {
+      this.#entered = true
+      this.#draft.room(room)
+      this.#uncover(room)
+    } else if (!this.#looked.has(room)) this.#leaveOut(room, null)
+    else {
+      const cover = this.#covered.get(room)
+      if (cover !== undefined) await this.#restate(room, pos, ref, cover.whole === 1)
+    }
+  }
+
+  async #restate(room: string, pos: number, event: string, whole: boolean): Promise<void> {
+    const [row] = await this.#tx.events.byIds([event])
+    const changed = row === undefined ? [] : await this.#tx.rooms.membersChangedAt(room, row.pos)
+    const state = whole
+      ? await stateBundle(this.#tx, room, pos, 'whole')
+      : await partialBundle(this.#tx, room, pos, [this.#caller.member, ...changed])
+    this.#draft.restart(room, state, null).members = {
+      joined: await this.#tx.rooms.countMembers(room, 'join'),
+      invited: await this.#tx.rooms.countMembers(room, 'invite'),
+      whole,
+    }
   }
 
   #uncover(room: string): void {
@@ -221,7 +269,7 @@ class View {
         return
       }
       this.#uncover(room)
-      if (!this.#looked.has(room)) this.#leaveOut(row)
+      if (!this.#looked.has(room)) this.#leaveOut(room, row)
       return
     }
     if (row.membership === 'invite' || row.membership === 'knock') {

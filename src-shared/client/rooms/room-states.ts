@@ -3,8 +3,17 @@
  *
  * What is stored here has passed the protocol's checks; the node's word alone puts nothing in.
  */
-import { decodePdu, emptyState, openState, stateEvents, stateOf } from '../../protocol/index.ts'
-import type { Json, Pdu, RoomEvent, RoomState } from '../../protocol/index.ts'
+import {
+  creation,
+  decodePdu,
+  emptyState,
+  membershipOf,
+  openState,
+  reconcile,
+  stateEvents,
+  stateOf,
+} from '../../protocol/index.ts'
+import type { Given, Json, Pdu, RoomEvent, RoomState } from '../../protocol/index.ts'
 import type { Context } from '../context.ts'
 import { EngineError } from '../errors.ts'
 import type { OriginKeyBook } from './origin-keys.ts'
@@ -37,18 +46,22 @@ export class RoomStates {
     })
   }
 
-  /**
-   * Verifies a bundle of state events and merges it into what is known: a node that shows an older
-   * event under a key does not take back a newer one.
-   */
-  async adopt(step: Step, room: string, pdus: readonly Pdu[]): Promise<RoomState> {
+  /** Verifies a bundle of state events and brings what is known into line with it. */
+  async adopt(step: Step, room: string, pdus: readonly Pdu[], given: Given): Promise<RoomState> {
     const { crypto, log } = this.#ctx
     const events = pdus.flatMap((pdu) => this.decode(pdu) ?? [])
     const keys = await this.#keys.lookup(step)
     const opened = openState(crypto, room, events, keys)
     for (const { code } of opened.refused) log('state.refused', { code })
     const known = await this.get(step, room)
-    const merged = mergeStates(known, opened.state)
+    // What was damaged on the way is not what the node has left out.
+    const told =
+      creation(opened.state) === null || opened.refused.length > 0
+        ? 'some'
+        : given === 'all' && membershipOf(opened.state, this.#ctx.me.member) !== 'join'
+          ? 'some'
+          : given
+    const merged = reconcile(known, opened.state, told)
     this.put(step, room, merged)
     return merged
   }
@@ -93,22 +106,4 @@ export class RoomStates {
     this.#states.set(record, state)
     return state
   }
-}
-
-function mergeStates(known: RoomState, opened: RoomState): RoomState {
-  const current = new Map(stateEvents(known).map((event) => [keyOf(event), event]))
-  for (const event of stateEvents(opened)) {
-    const before = current.get(keyOf(event))
-    if (before === undefined || !isOlder(event, before)) current.set(keyOf(event), event)
-  }
-  return stateOf(current.values())
-}
-
-function isOlder(event: RoomEvent, than: RoomEvent): boolean {
-  if (than.header.replaces === event.envelopeId) return true
-  return event.pdu.event.origin_ts < than.pdu.event.origin_ts
-}
-
-function keyOf({ header }: RoomEvent): string {
-  return `${header.type} ${header.state_key ?? ''}`
 }

@@ -128,7 +128,7 @@ export class History {
     let met = false
     for (const entry of [...events].reverse()) {
       met ||= await timeline.knows(step, room, entry.pdu.event.envelope_id)
-      const taken = await this.#intake.take(step, room, entry, verdicts)
+      const taken = await this.#intake.take(step, room, entry, { verdicts })
       items.push(...taken.items)
       // Sealed for this device, which has it only now.
       if (taken.received && entry.wrap !== undefined) arrived.push(entry.pdu.event.envelope_id)

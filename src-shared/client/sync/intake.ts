@@ -4,7 +4,7 @@
  * for more, which is what tells the node that all of it is safe (Sync §8).
  */
 import { creation, MESSAGE_TYPES } from '../../protocol/index.ts'
-import type { Pdu } from '../../protocol/index.ts'
+import type { Given, Pdu } from '../../protocol/index.ts'
 import type { RoomDelta, RoomLine, SyncResponse, TimelineEntry } from '../../api/index.ts'
 import { POSITION, positionRecord } from '../account/account-record.ts'
 import type { Context } from '../context.ts'
@@ -36,8 +36,10 @@ export interface SyncIntakeParts extends RoomIntakeParts {
 interface Prepared {
   readonly room: string
   readonly delta: RoomDelta
+  /** What was missing before the place that `state` speaks of. */
+  readonly missing: readonly TimelineEntry[]
   readonly timeline: readonly TimelineEntry[]
-  /** Known before: `state` is not needed and not believed. */
+  /** Known before, up to where this begins. */
   readonly continues: boolean
   readonly gap: boolean
 }
@@ -65,10 +67,10 @@ export class Intake {
       rooms.push(await this.#prepare(room, delta))
     await this.#people.meetAll(
       response,
-      rooms.flatMap(({ delta, timeline }) => [
+      rooms.flatMap(({ delta, missing, timeline }) => [
         ...(delta.state ?? []),
         ...(delta.senders ?? []),
-        ...timeline.map((entry) => entry.pdu),
+        ...[...missing, ...timeline].map((entry) => entry.pdu),
       ]),
     )
     await this.#store(response, rooms)
@@ -118,7 +120,7 @@ export class Intake {
     if (!answer.ok) return false
     await this.#people.meet(answer.value.events)
     await db.step('room.state', async (step) => {
-      await this.#adopt(step, room, answer.value.events)
+      await this.#adopt(step, room, answer.value.events, 'all')
       await this.#parts.rooms.update(step, room, (entry) => ({ ...entry, partial: false }))
     })
     return true
@@ -138,21 +140,22 @@ export class Intake {
     const state = await this.#parts.states.get(db, room)
     const continues =
       entry?.membership === 'join' && creation(state) !== null && delta.membership !== 'invite'
-    const plain = { room, delta, timeline: delta.timeline, gap: false }
+    const plain = { room, delta, missing: [], timeline: delta.timeline, gap: false }
     if (!continues || !delta.limited || delta.prev === null) return { ...plain, continues }
     if (delta.members !== undefined) return this.#beside(plain)
     const { missing, closed } = await this.#history.closeGap(room, delta.prev)
     return {
       room,
       delta,
-      timeline: [...missing, ...delta.timeline],
+      missing,
+      timeline: delta.timeline,
       continues: closed,
       gap: !closed,
     }
   }
 
   /** A room that a window shows anew: it goes on from what is known, or stands apart from it. */
-  async #beside(plain: Pick<Prepared, 'room' | 'delta' | 'timeline' | 'gap'>): Promise<Prepared> {
+  async #beside(plain: Omit<Prepared, 'continues'>): Promise<Prepared> {
     const { db } = this.#ctx
     for (const { pdu } of plain.timeline)
       if (await this.#parts.timeline.knows(db, plain.room, pdu.event.envelope_id))
@@ -196,15 +199,22 @@ export class Intake {
   }
 
   #roomWork(prepared: Prepared): ((step: Step) => Promise<void>)[] {
-    const { room, delta, timeline } = prepared
+    const { room, delta, missing, timeline, continues } = prepared
+    const { state } = delta
     const work: ((step: Step) => Promise<void>)[] = []
-    work.push((step) => this.#enter(step, prepared))
-    for (const entry of timeline)
+    const take = (entry: TimelineEntry, restated: boolean): void => {
       work.push((step) =>
         this.#alone(step, 'event', async (inner) => {
-          await this.#keep(inner, room, await this.#rooms.take(inner, room, entry, null))
+          const taken = await this.#rooms.take(inner, room, entry, { restated })
+          await this.#keep(inner, room, taken)
         }),
       )
+    }
+    work.push((step) => this.#enter(step, prepared))
+    for (const entry of missing) take(entry, false)
+    if (state !== undefined && (continues || missing.length > 0))
+      work.push((step) => this.#adopt(step, room, state, givenIn(delta)))
+    for (const entry of timeline) take(entry, state !== undefined)
     for (const receipt of delta.receipts)
       work.push((step) =>
         this.#alone(step, 'receipt', (inner) => this.#parts.receipts.take(inner, room, receipt)),
@@ -218,7 +228,7 @@ export class Intake {
     const { rooms, timeline } = this.#parts
     await this.#introduce(step, room, delta)
     if (delta.state !== undefined && !continues) {
-      await this.#adopt(step, room, delta.state)
+      await this.#adopt(step, room, delta.state, givenIn(delta))
       const invited = delta.membership === 'invite'
       if (invited) await this.#tellBeginning(step, room)
       await rooms.update(step, room, (entry) => ({
@@ -255,11 +265,9 @@ export class Intake {
     const { rooms, states } = this.#parts
     const before = await rooms.get(step, room)
     if (delta.senders !== undefined && before?.partial === true)
-      await states.adopt(step, room, delta.senders)
+      await states.adopt(step, room, delta.senders, 'some')
     const { members, state } = delta
     if (members === undefined || state === undefined || before === null) return
-    // What is known may be older than what was passed over.
-    if (before.behind) await this.#adopt(step, room, state)
     const { me } = this.#ctx
     const shown = delta.timeline.filter(
       ({ pdu: { envelope } }) =>
@@ -283,9 +291,9 @@ export class Intake {
     }))
   }
 
-  async #adopt(step: Step, room: string, pdus: readonly Pdu[]): Promise<void> {
+  async #adopt(step: Step, room: string, pdus: readonly Pdu[], given: Given): Promise<void> {
     const { states, rooms } = this.#parts
-    const state = await states.adopt(step, room, pdus)
+    const state = await states.adopt(step, room, pdus, given)
     // Nothing of it could be verified: there is no such room here.
     if (creation(state) === null) return
     const before = await rooms.get(step, room)
@@ -332,9 +340,16 @@ export class Intake {
 function heardIn(response: SyncResponse, rooms: readonly Prepared[]): Set<string> {
   return new Set([
     ...response.to_device.map(({ message }) => message.sender.member),
-    ...rooms.flatMap(({ timeline }) => timeline.map(({ pdu }) => pdu.envelope.member)),
+    ...rooms.flatMap(({ missing, timeline }) =>
+      [...missing, ...timeline].map(({ pdu }) => pdu.envelope.member),
+    ),
     ...rooms.flatMap(({ delta }) => delta.receipts.map(({ member }) => member)),
   ])
+}
+
+function givenIn({ membership, members }: RoomDelta): Given {
+  if (membership === 'invite' || membership === 'knock') return 'some'
+  return members?.whole === false ? 'part' : 'all'
 }
 
 function latestOf(items: readonly StoredItem[]): number {

@@ -10,6 +10,7 @@ import {
   checkIncoming,
   emptySequence,
   isState,
+  mayReturn,
   MESSAGE_TYPES,
   readContent,
   toBase64Url,
@@ -60,15 +61,17 @@ export class RoomIntake {
   }
 
   /**
-   * `old`: from before what is known here, so it is held against the events it rests on (`verdicts`, by
-   * event id) and changes no state. Items are returned, not stored.
+   * What is from before what is known here (`verdicts`, by event id) is held against the events it rests on and
+   * changes no state; after a state that was told anew (`restated`) also what is known finds its place again.
+   * Items are returned, not stored.
    */
   async take(
     step: Step,
     room: string,
     entry: TimelineEntry,
-    verdicts: ReadonlyMap<string, string> | null,
+    from: { readonly verdicts: ReadonlyMap<string, string> } | { readonly restated: boolean },
   ): Promise<Taken> {
+    const verdicts = 'verdicts' in from ? from.verdicts : null
     const old = verdicts !== null
     const { timeline, states } = this.#parts
     const event = states.decode(entry.pdu)
@@ -80,6 +83,7 @@ export class RoomIntake {
       const state = await states.get(step, room)
       if (wrap !== undefined && event.roomId === room && header.type === MESSAGE_TYPES.message)
         await this.messages.late(step, { room, event, wrap, state, old: true, equivocal: false })
+      if ('restated' in from && from.restated) await this.#returned(step, room, event, state)
       return NOTHING
     }
     if (event.roomId !== room) return this.#refuse(step, room, envelopeId, at, 'reattributed')
@@ -127,6 +131,13 @@ export class RoomIntake {
     if (event.header.type !== MESSAGE_TYPES.message) return NOTHING
     const arrived = { room, event, wrap: entry.wrap, state, ...how }
     return { ...NOTHING, ...(await this.messages.take(step, arrived)) }
+  }
+
+  async #returned(step: Step, room: string, event: RoomEvent, state: RoomState): Promise<void> {
+    if (event.roomId !== room || !isState(event) || !mayReturn(event, state)) return
+    const keys = await this.#parts.originKeys.lookup(step)
+    const checked = checkIncoming(this.#ctx.crypto, state, event, keys)
+    if (checked.ok) await this.#applyState(step, room, checked.state)
   }
 
   async #applyState(step: Step, room: string, state: RoomState): Promise<void> {

@@ -1,11 +1,14 @@
 /** Accounts, devices, manifests, names and prekeys, as a client meets them. */
 import { strict as assert } from 'node:assert'
 import {
+  activateRequest,
   addDevice,
+  appendEntry,
   deviceKeysOf,
   draftAddDevice,
   generatePrekeys,
   pendingUpload,
+  recoverDevice,
   removeDevices,
   signEntry,
   verifyBundle,
@@ -192,6 +195,35 @@ export const clientAccounts: readonly Case[] = [
       const { rooms, to_device, profiles, account } = await second.sync()
       assert.deepEqual([rooms, to_device, profiles], [{}, [], []])
       assert.equal(account.scope, 'pending')
+    },
+  },
+  {
+    name: 'takes of a pending device its own recovery request, and its activation once the wait is over',
+    section: '12.4',
+    async run(setting) {
+      const owner = await setting.newcomer('recovering')
+      const second = await signIn(owner)
+      const third = await signIn(owner)
+      const append = (by: TestDevice, signed: SignedEntry) =>
+        by.call('appendManifest', { body: { entry: wire(signed) } })
+      const of = (secrets: TestDevice['secrets']) =>
+        recoverDevice(crypto, owner.manifest, secrets, owner.recovery)
+      expectError(await append(second, of(third.secrets)), 403, 'E_DEVICE_PENDING')
+      expectError(
+        await append(second, removeDevices(crypto, owner.manifest, owner.secrets, [owner.id])),
+        403,
+        'E_DEVICE_PENDING',
+      )
+      const request = of(second.secrets)
+      assert.equal((await append(second, request)).status, 200)
+      const asked = appendEntry(crypto, owner.manifest, request)
+      assert.ok(asked.ok)
+      const { state } = asked
+      const activation = activateRequest(crypto, state, owner.recovery, state.head)
+      const early = await append(second, activation)
+      assert.deepEqual([early.body.errcode, early.body.rule], ['E_BAD_ENTRY', 'too_early'])
+      expectError(await append(third, activation), 403, 'E_DEVICE_PENDING')
+      assert.equal((await second.ok('whoami')).scope, 'pending')
     },
   },
   {

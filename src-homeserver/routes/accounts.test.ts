@@ -34,6 +34,8 @@ beforeAll(async () => {
 })
 afterAll(() => node.stop())
 
+const HOUR = 3_600_000
+
 let names = 0
 const fresh = (): string => `user${++names}`
 const wire = (signed: SignedEntry) => signed as unknown as Body<'appendManifest'>['entry']
@@ -253,7 +255,6 @@ describe('signing in', () => {
 })
 
 describe('appending to the manifest', () => {
-  const HOUR = 3_600_000
   const DAY = 24 * HOUR
 
   it('is refused before a wait is over, soon after a veto, and when a contest comes too late', async () => {
@@ -305,6 +306,58 @@ describe('appending to the manifest', () => {
 })
 
 describe('a pending device', () => {
+  it('asks to be let in with the words alone, and ends the wait itself; of the log nothing else is its', async () => {
+    let now = Date.now()
+    const timed = await startNode({ world: { now: () => now } })
+    try {
+      const alice = await register(timed, 'alice')
+      const { recovery } = alice
+      const second = await signIn(alice)
+      const third = await signIn(alice)
+      const append = async (signed: SignedEntry): Promise<string> => {
+        const answer = await second.call('appendManifest', { body: { entry: wire(signed) } })
+        if (answer.status !== 200) return `${answer.body.errcode} ${answer.body.rule ?? ''}`.trim()
+        const result = appendEntry(crypto, second.manifest, signed)
+        if (!result.ok) throw new Error(result.code)
+        second.manifest = result.state
+        return 'taken'
+      }
+      const otherKeys = { ...newSecrets(), id: second.id }
+      for (const secrets of [third.secrets, otherKeys])
+        expect(await append(recoverDevice(crypto, second.manifest, secrets, recovery))).toBe(
+          'E_DEVICE_PENDING',
+        )
+      expect(await append(recoverDevice(crypto, second.manifest, second.secrets, recovery))).toBe(
+        'taken',
+      )
+      const request = second.manifest.head
+      const activation = activateRequest(crypto, second.manifest, recovery, request)
+      expect(await append(activation)).toBe('E_BAD_ENTRY too_early')
+      expect(await append(vetoRequest(crypto, second.manifest, recovery, request))).toBe(
+        'E_DEVICE_PENDING',
+      )
+      const early = await third.call('appendManifest', { body: { entry: wire(activation) } })
+      expect(early.body.errcode).toBe('E_DEVICE_PENDING')
+      // What the manifest waits for can sign in again, though its keys are known.
+      await second.ok('logout', { body: {} })
+      const { access_token: token } = await second.ok('login', {
+        token: null,
+        body: {
+          user: 'alice',
+          password: passwordOf('alice'),
+          device: deviceKeysOf(crypto, second.secrets),
+          proof: second.proof(now),
+        },
+      })
+      second.token = token
+      now += 48 * HOUR
+      expect(await append(activation)).toBe('taken')
+      expect((await second.ok('whoami')).scope).toBe('full')
+    } finally {
+      await timed.stop()
+    }
+  })
+
   it('sees its own account and nothing else', async () => {
     const alice = await register(node, fresh())
     const bob = await register(node, fresh())

@@ -1,5 +1,5 @@
 import { fromBase64Url, isAdmissibleX25519Key } from '../../src-shared/protocol/index.ts'
-import type { DeviceKeys } from '../../src-shared/protocol/index.ts'
+import type { DeviceKeys, ManifestState } from '../../src-shared/protocol/index.ts'
 import {
   checkLoginProof,
   deviceKeysText,
@@ -53,14 +53,27 @@ async function findDevice(
     return known
   }
   const manifest = await manifestOf(context, tx, member)
+  const asked = manifest.devices.get(keys.id)
+  // The recovery key has asked for it: its row was dropped while it waited.
+  const waits = asked?.status === 'pending' && deviceKeysText(asked) === deviceKeysText(keys)
+  if (!waits) await checkNewDevice(context, tx, manifest, keys)
+  const device = await newDevice(context, tx, member, keys, 'pending', name)
+  await tx.devices.insert(device)
+  await tellAccount(context, tx, member)
+  return device
+}
+
+async function checkNewDevice(
+  context: Context,
+  tx: Tx,
+  manifest: ManifestState,
+  keys: DeviceKeys,
+): Promise<void> {
+  const member = manifest.fingerprint
   if (manifest.usedKeys.has(keys.ed25519) || manifest.usedKeys.has(keys.x25519))
     throw new ApiError('M_FORBIDDEN', { rule: 'reused_key' })
   if (!isAdmissibleX25519Key(context.crypto, fromBase64Url(keys.x25519)))
     throw new ApiError('M_FORBIDDEN', { rule: 'bad_key' })
   const pending = (await tx.devices.list(member)).filter(({ status }) => status === 'pending')
   if (pending.length >= MAX_PENDING) throw new ApiError('M_LIMIT_EXCEEDED', { rule: 'pending' })
-  const device = await newDevice(context, tx, member, keys, 'pending', name)
-  await tx.devices.insert(device)
-  await tellAccount(context, tx, member)
-  return device
 }

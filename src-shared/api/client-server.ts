@@ -281,10 +281,11 @@ export const clientApi = {
     errors: [],
   }),
 
+  /** With a pending token: the two entries by which the recovery key lets this very device in. */
   appendManifest: endpoint({
     method: 'POST',
     path: p('/account/manifest'),
-    auth: 'active_device',
+    auth: 'any_device',
     summary: 'Append an entry to the own manifest (compare-and-swap on the head)',
     params: none,
     query: none,

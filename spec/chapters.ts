@@ -98,3 +98,18 @@ export function tableUnder(chapter: Chapter, number: string): string[][] {
   }
   return rows.slice(2)
 }
+
+/** The prose under the heading `number`, up to the next heading, without fenced blocks. */
+export function sectionText(chapters: readonly Chapter[], number: string): string {
+  const heading = new RegExp(`^#+ ${number.replaceAll('.', '\\.')} .*$`, 'm')
+  for (const { text } of chapters) {
+    const start = heading.exec(text)
+    if (start === null) continue
+    const rest = text
+      .slice(start.index + start[0].length)
+      .replace(FENCED, (block, language) => (language === 'json' ? '' : block))
+    const end = rest.search(/^#+ /m)
+    return end < 0 ? rest : rest.slice(0, end)
+  }
+  throw new Error(`there is no section ${number}`)
+}

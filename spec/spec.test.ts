@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readChapters } from './chapters.ts'
 import { faultsOf } from './examples.ts'
+import { bySection } from './numbers.ts'
 import { jsonSchemaText, schemas } from './schemas.ts'
 
 const folder = import.meta.dirname
@@ -79,12 +80,3 @@ describe('the JSON Schemas', () => {
     expect(JSON.parse(stored)).toEqual(JSON.parse(jsonSchemaText(name)))
   })
 })
-
-function bySection(a: string, b: string): number {
-  const [left, right] = [a.split('.').map(Number), b.split('.').map(Number)]
-  for (let at = 0; at < Math.max(left.length, right.length); at++) {
-    const difference = (left[at] ?? -1) - (right[at] ?? -1)
-    if (difference !== 0) return difference
-  }
-  return 0
-}

@@ -1,6 +1,6 @@
 /**
  * Padmé padding (Padding §13.1; Nikitin et al., PETS 2019): a length shows only its magnitude and its first few
- * bits, for at most 12 % more bytes. In integers throughout: floating point must not decide at powers of two.
+ * bits, for at most 7 % more bytes above the floor. In integers throughout: floating point must not decide at powers of two.
  */
 
 /** Everything shorter looks alike; Padmé alone hides little in short messages. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { inviteBody, joinBody, kickBody, memberPowerBody, nameBody, topicBody } from './builders.ts'
-import { readContent } from './content.ts'
+import { readContent } from './event.ts'
 import { mayReturn, reconcile } from './reconcile.ts'
 import { membershipOf, sameState, stateEvent } from './state.ts'
 import type { RoomState } from './state.ts'

@@ -429,6 +429,12 @@ export function quantities(): readonly Quantity[] {
       written('src-homeserver/config-file.ts', /UNITS = .* h: ([0-9_]+)/),
       hours,
     ),
+    say(
+      '15.11',
+      'or after # days',
+      kept('src-homeserver/federation/comeback.ts', 'GIVEN_UP_MS'),
+      days,
+    ),
   ].sort((a, b) => bySection(a.section, b.section))
 }
 

@@ -28,7 +28,7 @@ import { createQuota } from './quota.ts'
 import type { Quota } from './quota.ts'
 import { createRoomStates } from './rooms/room-states.ts'
 import type { RoomStates } from './rooms/room-states.ts'
-import { openKeys } from './shared-key.ts'
+import { keepPublicKeys, openKeys } from './shared-key.ts'
 import { keyFileIn } from './signing-key.ts'
 import type { LiveNodeKeys } from './signing-key.ts'
 import { openStorage } from './storage/index.ts'
@@ -131,6 +131,13 @@ export async function createContext(
       throw error
     },
   )
+  const lost = await keepPublicKeys(storage, config.serverName, keys, world.now())
+  metrics.keysLost(lost.length)
+  if (lost.length > 0)
+    log.error(
+      { keys: lost.map(({ key_id: id }) => id) },
+      'signing keys are missing from their file: others see that they were replaced',
+    )
   reloadKeys = () => {
     try {
       keys.reload()

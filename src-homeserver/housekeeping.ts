@@ -4,7 +4,7 @@
  */
 import { tellAccount } from './accounts.ts'
 import { failure } from './log.ts'
-import { rotateIfOlder } from './shared-key.ts'
+import { keepPublicKeys, rotateIfOlder } from './shared-key.ts'
 import type { Context } from './context.ts'
 
 const EVERY_MS = 60 * 60 * 1000
@@ -47,8 +47,10 @@ export function startHousekeeping(context: Context): () => void {
   const { keyRotationMs } = context.config.federation
   const rotate = async (): Promise<void> => {
     if (keyRotationMs === null) return
-    if (await rotateIfOlder(context.storage, context.keys, keyRotationMs, context.now()))
-      context.log.info({ key: context.keys.current.keyId }, 'new signing key')
+    const { config, storage, keys } = context
+    if (!(await rotateIfOlder(storage, keys, keyRotationMs, context.now()))) return
+    await keepPublicKeys(storage, config.serverName, keys, context.now())
+    context.log.info({ key: context.keys.current.keyId }, 'new signing key')
   }
   const failed = (error: unknown): void => context.log.error(failure(error), 'housekeeping')
   rotate().catch(failed)

@@ -99,6 +99,7 @@ async function serve({ config, portFile }: Extract<Command, { kind: 'serve' }>):
       },
     )
   }
+  process.on('SIGHUP', () => node.reload())
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
   if (node.bootstrapToken !== null)

@@ -13,10 +13,16 @@ export interface Metrics {
   peerItem(kind: string, outcome: string): void
   /** Something about another server that an operator should look at. */
   peerAlarm(what: string): void
+  /** Why the certificate of a server for which something waits is not accepted; null: it is. */
+  peerCertificate(server: string, why: string | null): void
+  /** `days`: how many the own certificate is good for, negative once it has expired. */
+  certificateEnds(days: () => number): void
   /** Items that wait for one other server. */
   queued(destination: string, count: number): void
   /** Whether the database answers. */
   databaseUp(up: boolean): void
+  /** Own signing keys that are not in their file any more. */
+  keysLost(count: number): void
   /** Whether there is no room to write. */
   storageFull(full: boolean): void
   /** Whether other servers are asked for what a backup lacks. */
@@ -57,12 +63,24 @@ export function createMetrics(): Metrics {
     labelNames: ['destination'],
     registers,
   })
+  const badCertificates = new Gauge({
+    name: 'eccp_peer_certificate_bad',
+    help: 'Servers for which something waits and whose certificate is not accepted',
+    labelNames: ['server', 'why'],
+    registers,
+  })
+  const whys = new Map<string, string>()
   const database = new Gauge({
     name: 'eccp_database_up',
     help: 'Whether the database answers',
     registers,
   })
   database.set(1)
+  const keysLost = new Gauge({
+    name: 'eccp_signing_keys_lost',
+    help: 'Own signing keys that are not in their file any more',
+    registers,
+  })
   const full = new Gauge({
     name: 'eccp_storage_full',
     help: 'Whether there is no room to write',
@@ -76,6 +94,7 @@ export function createMetrics(): Metrics {
   const ahead = counter('eccp_positions_ahead_total', 'Positions that were never handed out', [])
   return {
     registry,
+    keysLost: (count) => keysLost.set(count),
     storageFull: (yes) => full.set(yes ? 1 : 0),
     restoring: (yes) => restoring.set(yes ? 1 : 0),
     positionAhead: () => ahead.inc(),
@@ -87,6 +106,26 @@ export function createMetrics(): Metrics {
     peerCall: (endpoint, outcome) => calls.labels(endpoint, outcome).inc(),
     peerItem: (kind, outcome) => items.labels(kind, outcome).inc(),
     peerAlarm: (what) => alarms.labels(what).inc(),
+    peerCertificate(server, why) {
+      const before = whys.get(server)
+      if (before === (why ?? undefined)) return
+      if (before !== undefined) badCertificates.remove(server, before)
+      if (why === null) whys.delete(server)
+      else {
+        whys.set(server, why)
+        badCertificates.labels(server, why).set(1)
+      }
+    },
+    certificateEnds(days) {
+      new Gauge({
+        name: 'eccp_certificate_days_left',
+        help: 'How long the own certificate for other servers is good for',
+        registers,
+        collect() {
+          this.set(days())
+        },
+      })
+    },
     queued(destination, count) {
       if (count === 0) queues.remove(destination)
       else queues.labels(destination).set(count)

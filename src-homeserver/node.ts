@@ -7,6 +7,7 @@ import { createContext, realWorld } from './context.ts'
 import type { Context, World } from './context.ts'
 import type { NodeConfig } from './config.ts'
 import { askForAll } from './federation/ask-for-all.ts'
+import { openCertificate } from './federation/certificate.ts'
 import { createPeerServer } from './federation/peer-server.ts'
 import { createServer } from './http/server.ts'
 import { startHousekeeping } from './housekeeping.ts'
@@ -24,6 +25,8 @@ export interface RunningNode {
   /** By which the first administrator registers; null once there is one, or none was named. */
   readonly bootstrapToken: string | null
   readonly context: Context
+  /** Looks at the certificate's files now, rather than within a minute. */
+  reload(): void
   /** Answers what is under way, ends waiting syncs, closes the data. */
   stop(): Promise<void>
 }
@@ -36,8 +39,10 @@ export async function startRunning(
   const stopping = new AbortController()
   const context = await createContext(config, stopping.signal, world)
   const app = await createServer(context)
-  const { listen: peerListen, mode } = config.federation
-  const peerApp = peerListen === null || mode === 'isolated' ? null : createPeerServer(context)
+  const { listen: peerListen, mode, tls } = config.federation
+  const federates = peerListen !== null && mode !== 'isolated'
+  const certificate = federates && tls !== null ? openCertificate(tls, context) : null
+  const peerApp = federates ? createPeerServer(context, certificate) : null
   let admin: Server | null = null
   try {
     await context.comeback.open()
@@ -63,9 +68,11 @@ export async function startRunning(
         : urlOf(peerApp.server, config.federation.tls === null ? 'http' : 'https'),
     bootstrapToken,
     context,
+    reload: () => certificate?.reload(),
     stop: () =>
       (stopped ??= (async () => {
         stopHousekeeping()
+        certificate?.close()
         stopping.abort()
         admin?.close()
         const overdue = setTimeout(() => {

@@ -3,7 +3,7 @@
  * one it is, so that a process with another file does not sign for the same name.
  */
 import { openNodeKeys, rotateNodeKey } from './signing-key.ts'
-import type { LiveNodeKeys, NodeKeys } from './signing-key.ts'
+import type { LiveNodeKeys, NodeKeys, PublicNodeKey } from './signing-key.ts'
 import { StorageError } from './storage/index.ts'
 import type { Storage, Tx } from './storage/index.ts'
 
@@ -21,6 +21,34 @@ export async function openKeys(storage: Storage, inputs: Inputs): Promise<LiveNo
     if (known !== signing(keys)) await note(tx, keys)
     return keys
   })
+}
+
+/**
+ * The public halves outlive their file: events under them stay. Gives those that have signed and are not in the file
+ * any more.
+ */
+export async function keepPublicKeys(
+  storage: Storage,
+  server: string,
+  keys: LiveNodeKeys,
+  now: number,
+): Promise<readonly PublicNodeKey[]> {
+  const inFile = keys.published.filter(({ lost }) => lost === undefined)
+  const lost = await storage.write(async (tx) => {
+    const before = await tx.federation.keys(server)
+    for (const { key_id, ed25519, since, until } of inFile)
+      await tx.federation.putKey({ server, key_id, ed25519, since, until, seen_at: now })
+    const gone = before.filter(({ key_id: id }) => !inFile.some((key) => key.key_id === id))
+    for (const row of gone.filter(({ until }) => until === null))
+      await tx.federation.putKey({ ...row, until: now })
+    return gone.map(({ key_id, ed25519, since, until }) => ({
+      ...{ key_id, ed25519, since: Number(since) },
+      until: until === null ? now : Number(until),
+      lost: true as const,
+    }))
+  })
+  keys.remember(lost)
+  return lost
 }
 
 /** Says whether it did. */

@@ -17,13 +17,15 @@ const fileSchema = z.object({
 })
 type KeyFile = z.infer<typeof fileSchema>
 
-interface PublicNodeKey {
+export interface PublicNodeKey {
   readonly key_id: string
   readonly ed25519: string
   /** Milliseconds. */
   readonly since: number
   /** Null while it signs. */
   readonly until: number | null
+  /** Not in the file any more. */
+  readonly lost?: true
 }
 
 export interface NodeKeys {
@@ -49,17 +51,24 @@ export interface LiveNodeKeys extends NodeKeys {
   rotateIfOlder(maxAgeMs: number, now: number): boolean
   /** Takes over what another process has written. */
   reload(): void
+  /** Keys that have signed and are not in the file: others must go on verifying what they signed. */
+  remember(lost: readonly PublicNodeKey[]): void
 }
 
 /** The keys of a running node, which may change while it runs. */
 export function openNodeKeys(inputs: Inputs): LiveNodeKeys {
   let keys = loadNodeKeys(inputs)
+  let remembered: readonly PublicNodeKey[] = []
   return {
     get current() {
       return keys.current
     },
     get published() {
-      return keys.published
+      const known = new Set(keys.published.map(({ key_id: id }) => id))
+      return [...keys.published, ...remembered.filter(({ key_id: id }) => !known.has(id))]
+    },
+    remember(lost) {
+      remembered = lost
     },
     rotateIfOlder(maxAgeMs, now) {
       const since = keys.published[0]?.since ?? now

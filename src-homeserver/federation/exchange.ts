@@ -28,9 +28,12 @@ export type ExchangeCode = 'unreachable' | 'certificate' | 'timeout' | 'too_larg
 export class ExchangeError extends Error {
   override readonly name = 'ExchangeError'
   readonly code: ExchangeCode
-  constructor(code: ExchangeCode) {
+  /** The system's own code. */
+  readonly detail: string | null
+  constructor(code: ExchangeCode, detail: string | null = null) {
     super(code)
     this.code = code
+    this.detail = detail
   }
 }
 
@@ -63,7 +66,8 @@ const CERTIFICATE =
 export function createExchange(stopping: AbortSignal, guards: Guards): Exchange {
   const options = { keepAlive: true, maxSockets: SOCKETS_PER_SERVER, timeout: IDLE_MS }
   const plain = new HttpAgent(options)
-  const secure = new HttpsAgent(options)
+  // A session that is resumed would be one whose certificate is not looked at again.
+  const secure = new HttpsAgent({ ...options, maxCachedSessions: 0 })
   return {
     send: (to, request) => exchange(to, request, { plain, secure, stopping, guards }),
     close() {
@@ -121,7 +125,8 @@ async function exchange(
     }
   } catch (error) {
     if (error instanceof ExchangeError) throw error
-    throw new ExchangeError(limit.aborted ? 'timeout' : codeOf(error))
+    const detail = detailOf(error)
+    throw new ExchangeError(limit.aborted ? 'timeout' : codeOf(detail), detail)
   }
 }
 
@@ -155,8 +160,11 @@ const outwardLookup: LookupFunction = (hostname, options, callback) => {
   })
 }
 
-function codeOf(error: unknown): ExchangeCode {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+function detailOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code).slice(0, 64) : ''
+}
+
+function codeOf(code: string): ExchangeCode {
   if (code === 'INNER_ADDRESS') return 'inner_address'
   return CERTIFICATE.test(code) ? 'certificate' : 'unreachable'
 }

@@ -9,6 +9,7 @@ import type { FederationConfig } from '../config.ts'
 import { failure } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { createQuota } from '../quota.ts'
 import { toPdu } from '../rooms/stored-event.ts'
 import type { OutboxRow, Storage, Tx } from '../storage/index.ts'
 import type { WaitingEvent, WaitingInvite } from './waiting.ts'
@@ -25,6 +26,8 @@ const AT_ONCE = 32
 /** How often a process looks for what another one has left. */
 const SWEEP_MS = 15_000
 const MAX_HEARD = 10_000
+/** About one server, while the same goes on. */
+const WARNINGS = { max: 1, windowMs: 60 * 60_000 }
 
 export interface Outbound {
   /** Something waits for these servers; null: perhaps for any. */
@@ -70,6 +73,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
   let sweeping: NodeJS.Timeout | undefined
   let flying = 0
   const queue: (() => void)[] = []
+  const warned = createQuota(WARNINGS)
 
   function laneOf(server: string): Lane {
     let lane = lanes.get(server)
@@ -202,6 +206,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
         body: config.metadataPadding ? padded(body) : body,
         timeoutMs: TRANSACTION_MS,
       })
+      metrics.peerCertificate(server, null)
       if (answer.ok) return [...answer.value.results]
       const { errcode } = answer.refusal
       log.info({ server, code: errcode }, 'transaction refused')
@@ -209,8 +214,14 @@ export function createOutbound(parts: OutboundParts): Outbound {
       return null
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
-      log.debug({ server, code: error.code }, 'another server does not answer')
-      if (error.code === 'certificate') metrics.peerAlarm('certificate')
+      const { code, detail } = error
+      log.debug({ server, code, detail }, 'another server does not answer')
+      if (code === 'certificate') {
+        metrics.peerAlarm('certificate')
+        metrics.peerCertificate(server, detail ?? code)
+        if (warned.take(server, performance.now()))
+          log.warn({ server, why: detail }, 'the certificate of another server is not accepted')
+      }
       return null
     }
   }

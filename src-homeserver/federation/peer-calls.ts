@@ -44,9 +44,12 @@ export type PeerErrorCode =
 export class PeerError extends Error {
   override readonly name = 'PeerError'
   readonly code: PeerErrorCode
-  constructor(code: PeerErrorCode) {
+  /** The system's own code, where it is the system's error. */
+  readonly detail: string | null
+  constructor(code: PeerErrorCode, detail: string | null = null) {
     super(code)
     this.code = code
+    this.detail = detail
   }
 }
 
@@ -144,7 +147,8 @@ export function createPeerCalls(parts: PeerCallParts): PeerCalls {
         // The schema of exactly this endpoint has made the value.
         return answer as PeerAnswer<N>
       } catch (error) {
-        const known = error instanceof ExchangeError ? new PeerError(error.code) : error
+        const known =
+          error instanceof ExchangeError ? new PeerError(error.code, error.detail) : error
         metrics.peerCall(name, known instanceof PeerError ? known.code : 'failed')
         throw known
       }

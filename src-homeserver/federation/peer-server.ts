@@ -2,7 +2,7 @@
  * HTTP for other servers, apart from the clients' (Federation §15): its own listener, limits and quotas. A body is
  * read as JSON only once the signature over its bytes holds.
  */
-import { readFileSync } from 'node:fs'
+import type { Server as TlsServer } from 'node:tls'
 import fastify from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { EncodingError, isJsonObject, parseJson } from '../../src-shared/protocol/index.ts'
@@ -13,14 +13,18 @@ import type { Context } from '../context.ts'
 import { ApiError } from '../http/api-error.ts'
 import { answerError, sendJson } from '../http/answers.ts'
 import { createQuota } from '../quota.ts'
+import type { Certificate } from './certificate.ts'
 import { registerDiscovery } from './discovery.ts'
 import type { PeerCall } from './peer-call.ts'
 import { peerRoutes } from './peer-routes.ts'
 import { createRequestGuard } from './request-guard.ts'
 import type { RequestGuard } from './request-guard.ts'
 
-export function createPeerServer(context: Context): FastifyInstance {
-  const { tls } = context.config.federation
+/** `certificate`: null where plain HTTP is spoken. */
+export function createPeerServer(
+  context: Context,
+  certificate: Certificate | null,
+): FastifyInstance {
   const options = {
     logger: false,
     exposeHeadRoutes: false,
@@ -33,17 +37,11 @@ export function createPeerServer(context: Context): FastifyInstance {
       answerError(context, error, reply),
   } as const
   const app = (
-    tls === null
+    certificate === null
       ? fastify(options)
-      : fastify({
-          ...options,
-          https: {
-            cert: readFileSync(tls.certificate),
-            key: readFileSync(tls.key),
-            minVersion: 'TLSv1.2',
-          },
-        })
+      : fastify({ ...options, https: { ...certificate.pair } })
   ) as FastifyInstance
+  if (certificate !== null) certificate.serve(app.server as unknown as TlsServer)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.setErrorHandler((error, _request, reply) => answerError(context, error, reply))

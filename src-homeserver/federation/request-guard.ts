@@ -51,10 +51,12 @@ export function createRequestGuard(context: Context): RequestGuard {
       const ofNow = Math.abs(now - ts) <= SERVER_SKEW_MS && ts >= startedAt - SERVER_SKEW_MS / 10
       if (!guards.holds('request_time', ofNow))
         throw new ApiError('E_CLOCK_SKEW', { server_time: now })
-      const known = await context.serverKeys.find(origin, keyId).catch((error: unknown) => {
-        if (error instanceof PeerError) return null
-        throw error
-      })
+      const known = await context.serverKeys
+        .find(origin, keyId, 'request')
+        .catch((error: unknown) => {
+          if (error instanceof PeerError) return null
+          throw error
+        })
       if (known === null || !guards.holds('request_key', known.current))
         throw new ApiError('E_BAD_SIGNATURE', { rule: 'unknown_key' })
       const request = { method, path, origin, destination, body, ts, nonce }

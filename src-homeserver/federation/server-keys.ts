@@ -28,9 +28,12 @@ export interface KnownServerKey {
   readonly current: boolean
 }
 
+/** A request is signed now: a key that has ended may be in use again, where its server was set back. */
+export type KeyUse = 'event' | 'request'
+
 export interface ServerKeyBook {
   /** Null where the server has no such key. Throws `PeerError` where it can't be asked. */
-  find(server: string, keyId: string): Promise<KnownServerKey | null>
+  find(server: string, keyId: string, use?: KeyUse): Promise<KnownServerKey | null>
   /** Forgets that the server was asked a moment ago. */
   forget(server: string): void
   /** Base64url keys by id, as far as they are known. */
@@ -95,13 +98,20 @@ export function createServerKeyBook(parts: ServerKeyParts): ServerKeyBook {
       })
       if (!guards.holds('key_change', !changed)) return 'key_changed'
       const seen_at = now()
-      for (const key of document.keys) await tx.federation.putKey({ server, ...key, seen_at })
-      // An honest rotation keeps the old key in the document; a server that lost its keys has none.
-      const lost = before.filter((row) => row.until === null && !named.has(row.key_id))
-      for (const row of lost) await tx.federation.putKey({ ...row, until: seen_at, seen_at })
-      return lost.length > 0 ? 'keys_replaced' : null
+      for (const { key_id, ed25519, since, until } of document.keys)
+        await tx.federation.putKey({ server, key_id, ed25519, since, until, seen_at })
+      const signs = document.keys.find(({ until }) => until === null)?.key_id
+      const ended = before.filter((row) => row.until === null && row.key_id !== signs)
+      // An honest rotation names the old key; a server that lost it has not rotated it, and may say so.
+      const lost = ended.filter(({ key_id: id }) => named.get(id)?.lost ?? !named.has(id))
+      const unnamed = lost.filter(({ key_id: id }) => !named.has(id))
+      for (const row of unnamed) await tx.federation.putKey({ ...row, until: seen_at, seen_at })
+      if (lost.length > 0) return 'keys_replaced'
+      return ended.length > 0 ? 'key_rotated' : null
     })
-    if (alarm !== null) {
+    if (alarm === 'key_rotated')
+      log.info({ server, key: document.keys[0]?.key_id }, 'another server has a new signing key')
+    else if (alarm !== null) {
       log.warn({ server, what: alarm }, 'keys of another server')
       metrics.peerAlarm(alarm)
     }
@@ -109,7 +119,7 @@ export function createServerKeyBook(parts: ServerKeyParts): ServerKeyBook {
   }
 
   return {
-    async find(server, keyId) {
+    async find(server, keyId, use = 'event') {
       if (server === serverName) {
         const own = keys.published.find((key) => key.key_id === keyId)
         return own === undefined
@@ -117,12 +127,12 @@ export function createServerKeyBook(parts: ServerKeyParts): ServerKeyBook {
           : { key: fromBase64Url(own.ed25519), current: own.until === null }
       }
       const known = await stored(server, keyId)
-      if (known !== null) return known
+      if (known !== null && (known.current || use === 'event')) return known
       const last = attempts.get(server)
       if (last !== undefined) {
         const age = now() - last.at
         if (last.error !== null && age >= 0 && age < FAILED_MS) throw last.error
-        if (last.error === null && age >= 0 && age < ABSENT_MS) return null
+        if (last.error === null && age >= 0 && age < ABSENT_MS) return known
       }
       // Anyone may name any server: only so many are asked at once.
       if (!running.has(server) && running.size >= MAX_FETCHING) throw new PeerError('timeout')

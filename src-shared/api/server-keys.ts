@@ -27,6 +27,8 @@ export type ServerKey = {
   readonly since: number
   /** Null while it signs. */
   readonly until: number | null
+  /** Its server has it no more, and so could not rotate it itself. */
+  readonly lost?: true | undefined
 }
 
 /** Members that this version does not know are kept, here and in the document: its signature covers them. */
@@ -35,6 +37,7 @@ export const serverKeySchema: z.ZodType<ServerKey> = z.looseObject({
   ed25519: base64UrlSchema(32),
   since: timestampSchema,
   until: timestampSchema.nullable(),
+  lost: z.literal(true).optional(),
 })
 
 export type ServerKeys = {
@@ -59,7 +62,10 @@ export function signServerKeys(
   const known = keys.slice(0, MAX_KEYS)
   const bytes = canonicalBytes({
     server_name: serverName,
-    keys: known.map(({ key_id, ed25519, since, until }) => ({ key_id, ed25519, since, until })),
+    keys: known.map(({ key_id, ed25519, since, until, lost }) => ({
+      ...{ key_id, ed25519, since, until },
+      ...(lost === undefined ? {} : { lost }),
+    })),
   })
   const sig = signLabelled(crypto, key.secret, LABELS.serverKey, bytes)
   return { server_name: serverName, keys: [...known], sig: toBase64Url(sig) }

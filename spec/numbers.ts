@@ -430,6 +430,12 @@ export function quantities(): readonly Quantity[] {
       hours,
     ),
     say(
+      '15.2',
+      'at most every # seconds',
+      kept('src-homeserver/federation/server-keys.ts', 'ABSENT_MS'),
+      seconds,
+    ),
+    say(
       '15.11',
       'or after # days',
       kept('src-homeserver/federation/comeback.ts', 'GIVEN_UP_MS'),

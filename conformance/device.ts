@@ -56,7 +56,26 @@ import type { Json, Pdu } from '../src-shared/protocol/index.ts'
 import { createNativeCrypto } from '../src-platform/crypto/native-crypto.ts'
 
 export const crypto = createNativeCrypto()
-export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
+
+/** Where devices take chance and time from. */
+export interface Source {
+  random(length: number): Uint8Array
+  /** Milliseconds. */
+  now(): number
+}
+
+const ofThisMachine: Source = {
+  random: (length) => new Uint8Array(randomBytes(length)),
+  now: () => Date.now(),
+}
+let source = ofThisMachine
+
+/** For runs that can be repeated; null: back to this machine's own. */
+export function drawFrom(other: Source | null): void {
+  source = other ?? ofThisMachine
+}
+
+export const random = (length: number): Uint8Array => source.random(length)
 let counter = 0
 export const newTxn = (): string => `t${++counter}-${toBase64Url(random(6))}`
 
@@ -198,13 +217,13 @@ export class TestDevice {
     return body
   }
 
-  proof(now = Date.now()): { ts: number; sig: string } {
+  proof(now = source.now()): { ts: number; sig: string } {
     const claim = { server: this.server, user: this.userId, device: this.id }
     return makeLoginProof(crypto, this.secrets.ed25519, claim, now)
   }
 
   async uploadKeys(stock = 5): Promise<void> {
-    const made = generatePrekeys({ crypto, random, now: Date.now(), local: this.local, stock })
+    const made = generatePrekeys({ crypto, random, now: source.now(), local: this.local, stock })
     const upload = pendingUpload(made)
     if (upload === null) throw new Error('nothing to upload')
     await this.ok('uploadKeys', { body: upload })
@@ -219,7 +238,7 @@ export class TestDevice {
   /** Takes the next place in this device's own sequence. */
   #draft(room: string, type: string, roster: string) {
     const own = this.#sequences.get(room) ?? { seq: 0, prev: null }
-    return { room, seq: own.seq, prev_own: own.prev, type, ts: Date.now(), roster }
+    return { room, seq: own.seq, prev_own: own.prev, type, ts: source.now(), roster }
   }
 
   #took(room: string, seq: number, id: string): void {

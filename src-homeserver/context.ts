@@ -7,7 +7,7 @@ import { createComeback } from './federation/comeback.ts'
 import type { Comeback } from './federation/comeback.ts'
 import { createDirectory } from './federation/directory.ts'
 import { createExchange } from './federation/exchange.ts'
-import type { Exchange } from './federation/exchange.ts'
+import type { Exchange, Network } from './federation/exchange.ts'
 import { createOutbound } from './federation/outbound.ts'
 import type { Outbound } from './federation/outbound.ts'
 import { createPeerCalls } from './federation/peer-calls.ts'
@@ -76,6 +76,8 @@ export interface Context {
   readonly stopping: AbortSignal
 }
 
+export type After = (ms: number, work: () => void) => () => void
+
 /** What tests put in place of the world. */
 export interface World {
   readonly now: () => number
@@ -83,12 +85,23 @@ export interface World {
   readonly guards: Guards
   /** In place of standard error. */
   readonly log?: Log
+  /** Does `work` once, in `ms` milliseconds, unless it is called off by what comes back. */
+  readonly after: After
+  /** The way to other servers. */
+  readonly network: Network
 }
 
 export const realWorld: World = {
   now: () => Date.now(),
   random: (length) => getRandomValues(new Uint8Array(length)),
   guards: allGuards,
+  after(ms, work) {
+    const timer = setTimeout(work, ms)
+    // What waits keeps no process alive.
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+  network: createExchange,
 }
 
 export async function createContext(
@@ -147,7 +160,7 @@ export async function createContext(
     reread()
   }
   const { federation, serverName } = config
-  const exchange = createExchange(stopping, world.guards)
+  const exchange = world.network(stopping, world.guards)
   const directory = createDirectory(federation, exchange, world.now)
   const shared = { ...world, crypto, storage, log, metrics, stopping }
   const peers = createPeerCalls({
@@ -169,7 +182,7 @@ export async function createContext(
     config,
     keys,
     notifier,
-    acks: createAcks(storage),
+    acks: createAcks(storage, world.after),
     turns: createTurns(),
     passwords: await createPasswords(config.passwordCost, world.random),
     prekeyQuota: createQuota(config.rateLimits?.oneTimePrekeys ?? null),

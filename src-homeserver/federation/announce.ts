@@ -38,7 +38,7 @@ export async function announceEvent(
   const { config } = context
   if (config.federation.mode === 'isolated') return
   if (event.pdu.event.origin === config.serverName) await spread(context, tx, event, around)
-  else await welcome(context, tx, event, around)
+  await welcome(context, tx, event, around)
 }
 
 /** An event of this server's, to all others that are or just were in the room. */
@@ -65,8 +65,8 @@ async function spread(
 }
 
 /**
- * A server has come into the room. What was sent while its join was on the way went past it; so it is told
- * of the other ends of the graph, and fetches what they rest on.
+ * Servers have come into the room: by a join, or because what had removed their members is out of force. What was
+ * sent meanwhile went past them; so they are told of the ends of the graph, and fetch what those rest on.
  */
 async function welcome(
   context: Context,
@@ -74,15 +74,18 @@ async function welcome(
   event: RoomEvent,
   { before, after }: Around,
 ): Promise<void> {
-  const server = event.pdu.event.origin
   const there = residents(before)
-  if (there.has(server) || !residents(after).has(server)) return
-  if (!there.has(context.config.serverName) || !isOther(context, server)) return
-  for (const id of await tx.events.extremities(event.roomId)) {
-    if (id === event.id) continue
-    const item: WaitingEvent = { event: id, wraps: [] }
-    await wait(context, tx, server, 'event', item, id)
-  }
+  const { serverName } = context.config
+  const now = residents(after)
+  const come = [...now].filter((server) => !there.has(server) && isOther(context, server))
+  if (come.length === 0 || !now.has(serverName)) return
+  const { origin } = event.pdu.event
+  for (const id of await tx.events.extremities(event.roomId))
+    for (const server of come) {
+      // Its maker has it, and everybody in the room gets it from there.
+      if (id === event.id && (server === origin || origin === serverName)) continue
+      await wait(context, tx, server, 'event', { event: id, wraps: [] } satisfies WaitingEvent, id)
+    }
 }
 
 /** Open invitations of a server that may have lost them. */

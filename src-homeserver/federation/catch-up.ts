@@ -19,6 +19,7 @@ export type CaughtUp =
   /** What came does not lead to what was asked for. */
   | 'missing_events'
 
+const NOT_GIVEN: ReadonlySet<string> = new Set(['M_NOT_FOUND', 'M_FORBIDDEN', 'M_UNRECOGNIZED'])
 const MAX_PAGES = 5000
 const MAX_KNOWN = 64
 
@@ -109,7 +110,11 @@ async function ask(
         ...(after === null ? {} : { after }),
       },
     })
-    if (!answer.ok) return answer.status === 429 ? 'unreachable' : 'not_given'
+    // Anything else (its clock, our key that it can't have now, a limit) says nothing about the room.
+    if (!answer.ok) {
+      const { errcode = '' } = answer.refusal
+      return NOT_GIVEN.has(errcode) ? 'not_given' : 'unreachable'
+    }
     const events = eventsOf(answer.raw).flatMap((json) => {
       const decoded = context.guards.decode(context.crypto, json)
       return decoded.ok && decoded.event.roomId === room ? [decoded.event] : []

@@ -15,10 +15,10 @@ import {
   toUtf8,
 } from '../../src-shared/protocol/index.ts'
 import type { Json, Pdu, RoomState } from '../../src-shared/protocol/index.ts'
-import { FederationNet, seeded } from '../testing/federation-net.ts'
+import { FederationNet } from '../testing/federation-net.ts'
 import type { Member } from '../testing/federation-net.ts'
 import { until } from '../testing/engine-users.ts'
-import { crypto, fakeWrap, register } from '../../conformance/device.ts'
+import { crypto, register } from '../../conformance/device.ts'
 import type { TestDevice } from '../../conformance/device.ts'
 
 vi.setConfig({ testTimeout: 280_000 })
@@ -209,42 +209,4 @@ describe('three nodes', () => {
       expect(JSON.parse(row?.pdu ?? '{}').event.prev_events).toHaveLength(2)
     })
   })
-
-  it.each([11, 12])(
-    'agree on everything after loss, repetition, delay and cuts, and no device misses a wrap (seed %i)',
-    async (seed) => {
-      const all = await scene(seed)
-      const { net: links, people, room } = all
-      const random = seeded(seed)
-      const pick = <T>(list: readonly T[]): T => {
-        const one = list[Math.floor(random() * list.length)]
-        if (one === undefined) throw new Error('an empty list')
-        return one
-      }
-      const baselines = await Promise.all(people.map((one) => wrapsHeard(one, room)))
-      expect(baselines.every((heard) => heard.size > 0)).toBe(true)
-      links.faults = { lost: 150, answerLost: 100, repeated: 100, maxDelayMs: 60 }
-      const said: { readonly by: TestDevice; readonly id: string }[] = []
-      let names = 0
-      for (let turn = 0; turn < 24; turn++) {
-        const who = pick(people)
-        const fate = random()
-        if (fate < 0.15) links.cut(pick(NAMES), pick(NAMES))
-        else if (fate < 0.3) links.heal()
-        else if (fate < 0.5) await who.setState(room, nameBody(`name ${++names}`))
-        else {
-          const others = people.filter((one) => one !== who)
-          const wraps = others.map((one) => fakeWrap({ member: one.member, device: one.id }))
-          said.push({ by: who, id: (await who.say(room, `turn ${turn}`, wraps)).envelope_id })
-        }
-      }
-      links.heal()
-      await settled(all)
-      for (const one of people) {
-        const heard = await wrapsHeard(one, room)
-        for (const { by, id } of said)
-          expect([one.name, id, heard.get(id)]).toEqual([one.name, id, by !== one])
-      }
-    },
-  )
 })

@@ -57,13 +57,15 @@ export interface Exchange {
   close(): void
 }
 
+export type Network = (stopping: AbortSignal, guards: Guards) => Exchange
+
 const SOCKETS_PER_SERVER = 8
 const IDLE_MS = 30_000
 
 const CERTIFICATE =
   /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE)/
 
-export function createExchange(stopping: AbortSignal, guards: Guards): Exchange {
+export const createExchange: Network = (stopping, guards) => {
   const options = { keepAlive: true, maxSockets: SOCKETS_PER_SERVER, timeout: IDLE_MS }
   const plain = new HttpAgent(options)
   // A session that is resumed would be one whose certificate is not looked at again.

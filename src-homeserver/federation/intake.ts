@@ -8,6 +8,7 @@ import { limits } from '../config.ts'
 import type { Context } from '../context.ts'
 import type { WrapText } from '../rooms/stored-event.ts'
 import type { EventRow, Tx } from '../storage/index.ts'
+import { membershipAt, membershipChanges } from '../sync/visible-spans.ts'
 import { catchUp } from './catch-up.ts'
 import { judge, later, localWraps, originKey, refused, taken } from './judge.ts'
 import type { Verdict } from './judge.ts'
@@ -29,7 +30,7 @@ export async function takeEvent(
     : []
   const { known, resident, missing } = await context.storage.read(async (tx) => ({
     known: (await tx.events.known([event.id])).size > 0,
-    resident: (await tx.rooms.localMembers(event.roomId, ['join'])).length > 0,
+    resident: await isConcerned(context, tx, event.roomId),
     missing: await missingOf(tx, event),
   }))
   if (!known && !context.guards.holds('unknown_room', resident)) return refused('unknown_room')
@@ -78,13 +79,13 @@ async function complete(
   const withheld = row.body === null && !gone && isRedactable(event)
   const brought = withheld && event.pdu.body !== null
   if (brought) await tx.events.fill(row.event_id, event.pdu.body ?? '')
-  if (!late) return taken
-  const members = new Set(good.map(({ member }) => member))
+  if (!late || row.soft_failed === 1) return taken
+  const members = await toldOf(tx, row, new Set(good.map(({ member }) => member)))
   const pos = await tx.streams.append(
     'event',
     row.event_id,
     row.room_id,
-    [...members].map((member) => ({ member })),
+    members.map((member) => ({ member })),
     context.now(),
   )
   const put = good.map(({ member, device, text }) => ({
@@ -98,6 +99,16 @@ async function complete(
   return taken
 }
 
+/** Those of `members` who were in the room as the event came: nobody else was told of it. */
+async function toldOf(tx: Tx, row: EventRow, members: ReadonlySet<string>): Promise<string[]> {
+  const told: string[] = []
+  for (const member of members) {
+    const changes = await membershipChanges(tx, row.room_id, member)
+    if (membershipAt(changes, row.pos) === 'join') told.push(member)
+  }
+  return told
+}
+
 function readWraps(wraps: readonly Json[]): WrapText[] {
   return wraps.slice(0, limits.pairwise_devices).flatMap((wrap) => {
     const parsed = wrapSchema.safeParse(wrap)
@@ -105,6 +116,21 @@ function readWraps(wraps: readonly Json[]): WrapText[] {
     const { member, device } = parsed.data
     return [{ member, device, text: JSON.stringify(wrap) }]
   })
+}
+
+/**
+ * Somebody here is in the room; or was, and has not gone by themselves: what has removed them may yet turn out to be
+ * out of force, and what comes may be what shows it.
+ */
+async function isConcerned({ config }: Context, tx: Tx, room: string): Promise<boolean> {
+  if ((await tx.rooms.localMembers(room, ['join'])).length > 0) return true
+  if ((await tx.rooms.get(room)) === undefined) return false
+  const here = await tx.rooms.membersOf(room, config.serverName)
+  const changes = await tx.events.byIds(here.map((row) => row.event_id))
+  const own = new Set(
+    changes.filter((row) => row.member === row.state_key).map((row) => row.event_id),
+  )
+  return here.some((row) => !own.has(row.event_id))
 }
 
 /** What the event names and this node has never had. */

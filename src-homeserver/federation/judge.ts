@@ -107,6 +107,8 @@ export async function judge(
   // Nobody else can have signed it.
   if (checked.ok && origin === context.config.serverName) context.comeback.foundOwnEvent()
   const good = await localWraps(context, tx, wraps)
+  // A second copy of the item brings nothing new then.
+  if (good.length > 0) await tx.federation.takeItem(origin, event.id, context.now())
   await storeEvent(context, tx, event, { stateBefore, wraps: good })
   return taken
 }

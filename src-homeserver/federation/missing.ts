@@ -31,6 +31,9 @@ export async function missingFor(
   room: string,
   { wanted, known, limit, after }: ServerBody<'missing'>,
 ): Promise<MissingAnswer | null> {
+  // Only who is in the room speaks for it; but who has pushed something before leaving still gives what it rests on.
+  const speaks = (await tx.rooms.localMembers(room, ['join'])).length > 0
+  if (!speaks && wanted.length === 0) return null
   const view = await viewOf(context, tx, asker, room)
   if (view === null) return null
   const from = after === undefined ? null : Number(after)
@@ -92,8 +95,6 @@ interface View {
 async function viewOf(context: Context, tx: Tx, asker: string, room: string): Promise<View | null> {
   const current = await context.roomStates.current(tx, room)
   if (current === undefined) return null
-  // Only who is in the room speaks for it.
-  if ((await tx.rooms.localMembers(room, ['join'])).length === 0) return null
   const members = await tx.rooms.membersOf(room, asker)
   const open = joinRuleOf(current.state) !== 'invite'
   const present = members.some(({ membership }) => membership !== 'leave' && membership !== 'ban')

@@ -50,6 +50,7 @@ export interface OutboundParts {
   readonly metrics: Metrics
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
+  readonly after: (ms: number, work: () => void) => () => void
   readonly stopping: AbortSignal
 }
 
@@ -61,13 +62,14 @@ interface Lane {
   /** The first try in a row that was not answered. */
   silentSince: number | null
   lastTry: number
-  timer: NodeJS.Timeout | null
+  /** Calls the next try off. */
+  timer: (() => void) | null
 }
 
 type Item = ServerBody<'transaction'>['items'][number]
 
 export function createOutbound(parts: OutboundParts): Outbound {
-  const { config, storage, calls, log, metrics, now, random, stopping } = parts
+  const { config, storage, calls, log, metrics, now, random, after, stopping } = parts
   const lanes = new Map<string, Lane>()
   const heardAt = new Map<string, number>()
   let sweeping: NodeJS.Timeout | undefined
@@ -98,7 +100,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
       lane.again = true
       return
     }
-    if (lane.timer !== null) clearTimeout(lane.timer)
+    lane.timer?.()
     lane.timer = null
     lane.again = false
     lane.running = inTurn(() => deliverAlone(server, lane))
@@ -132,8 +134,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
     const { firstMs, maxMs } = config.retry
     const full = Math.min(maxMs, firstMs * 2 ** Math.min(lane.failures - 1, 30))
     const [byte = 0] = random(1)
-    lane.timer = setTimeout(() => run(server), full * (0.5 + byte / 512))
-    lane.timer.unref()
+    lane.timer = after(full * (0.5 + byte / 512), () => run(server))
   }
 
   /** Another process of this node that is at it already sends what waits, and has heard of it too. */
@@ -261,7 +262,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
     },
     async close() {
       clearInterval(sweeping)
-      for (const lane of lanes.values()) if (lane.timer !== null) clearTimeout(lane.timer)
+      for (const lane of lanes.values()) lane.timer?.()
       while (queue.length > 0) queue.shift()?.()
       await Promise.all([...lanes.values()].map(({ running }) => running ?? Promise.resolve()))
     },

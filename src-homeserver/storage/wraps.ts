@@ -33,15 +33,25 @@ export class Wraps {
     device: string,
     events: readonly string[],
   ): Promise<Map<string, string>> {
+    const rows = await this.placed(member, device, events)
+    return new Map([...rows].map(([event, { wrap }]) => [event, wrap]))
+  }
+
+  /** By event id, with the position from which on each is told. */
+  async placed(
+    member: string,
+    device: string,
+    events: readonly string[],
+  ): Promise<Map<string, Pick<WrapRow, 'wrap' | 'pos'>>> {
     if (events.length === 0) return new Map()
     const rows = await this.#db
       .selectFrom('wraps')
-      .select(['event_id', 'wrap'])
+      .select(['event_id', 'wrap', 'pos'])
       .where('member', '=', member)
       .where('device', '=', device)
       .where('event_id', 'in', events)
       .execute()
-    return new Map(rows.map((row) => [row.event_id, row.wrap]))
+    return new Map(rows.map((row) => [row.event_id, row]))
   }
 
   /** Those of events in (`after`, `upTo`]. */

@@ -26,9 +26,13 @@ interface Pending {
   windows: boolean
 }
 
-export function createAcks(storage: Storage): Acks {
+/** `after` as in the world. */
+export function createAcks(
+  storage: Storage,
+  after: (ms: number, work: () => void) => () => void,
+): Acks {
   let pending = new Map<string, Pending>()
-  let timer: NodeJS.Timeout | null = null
+  let callOff: (() => void) | null = null
 
   function note(member: string, device: string): Pending {
     const key = `${member}/${device}`
@@ -40,16 +44,13 @@ export function createAcks(storage: Storage): Acks {
       windows: false,
     }
     pending.set(key, known)
-    if (timer === null) {
-      timer = setTimeout(() => void flush().catch(() => undefined), FLUSH_MS)
-      timer.unref()
-    }
+    callOff ??= after(FLUSH_MS, () => void flush().catch(() => undefined))
     return known
   }
 
   async function flush(): Promise<void> {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
+    callOff?.()
+    callOff = null
     if (pending.size === 0) return
     const batch = [...pending.values()]
     pending = new Map()

@@ -35,7 +35,9 @@ export async function incrementalPage(
       cut = true
       break
     }
-    if (beginsAnew(draft, item)) {
+    // What is told anew says nothing of what was before: that is told first, in an answer of its own.
+    const anew = await toldAnew(tx, member, item, loaded, own)
+    if (beginsAnew(draft, item) || (anew !== null && draft.hasTimeline(anew))) {
       cut = true
       break
     }
@@ -53,8 +55,8 @@ export async function incrementalPage(
 
 export interface Loaded {
   readonly events: ReadonlyMap<string, EventRow>
-  /** By event id. */
-  readonly wraps: ReadonlyMap<string, string>
+  /** By the position that the event is told at. */
+  readonly wraps: ReadonlyMap<number, string>
 }
 
 export async function load(
@@ -65,10 +67,31 @@ export async function load(
 ): Promise<Loaded> {
   const ids = items.filter((item) => item.kind === 'event').map((item) => item.ref)
   const rows = await tx.events.byIds(ids)
-  return {
-    events: new Map(rows.map((row) => [row.event_id, row])),
-    wraps: await tx.wraps.forEvents(member, device, ids),
+  const wraps = new Map<number, string>()
+  const known = await tx.wraps.placed(member, device, ids)
+  for (const { kind, ref, pos } of items) {
+    const wrap = kind === 'event' ? known.get(ref) : undefined
+    // One that came later is told later, with the event once more.
+    if (wrap !== undefined && wrap.pos <= pos) wraps.set(pos, wrap.wrap)
   }
+  return { events: new Map(rows.map((row) => [row.event_id, row])), wraps }
+}
+
+/** The room, where the item tells it anew: with a state, and no timeline before it. */
+async function toldAnew(
+  tx: Tx,
+  member: string,
+  { kind, ref, pos }: StreamItem,
+  { events }: Loaded,
+  own: OwnMemberships,
+): Promise<string | null> {
+  if (kind === 'invite') return ref
+  const row = kind === 'event' ? events.get(ref) : undefined
+  if (row?.type !== STATE_TYPES.member || row.state_key !== member) return null
+  const { membership, room_id: room } = row
+  if (membership === 'invite' || membership === 'knock') return room
+  const before = membershipAt(await ownChanges(tx, own, room, member), pos - 1)
+  return before === 'knock' || (membership === 'join' && before !== 'join') ? room : null
 }
 
 async function addEvent(
@@ -105,7 +128,7 @@ async function addEvent(
       draft.restart(room, state, older.length === 0 ? null : item.pos)
     }
   }
-  draft.addEvent(room, row, loaded.wraps.get(row.event_id))
+  draft.addEvent(room, row, loaded.wraps.get(item.pos))
 }
 
 /** State is told before a timeline: where there is one already, it waits for the next answer. */

@@ -170,7 +170,7 @@ class View {
         if (row.type === MESSAGE_TYPES.message) this.#moved = true
         if (row.type === STATE_TYPES.member && row.state_key === member)
           await this.#takeOwn(item, row)
-        else this.#takeEvent(row)
+        else this.#takeEvent(item, row)
         return
       }
       case 'invite':
@@ -190,11 +190,11 @@ class View {
     }
   }
 
-  #takeEvent(row: EventRow): void {
+  #takeEvent(item: StreamItem, row: EventRow): void {
     const { room_id: room } = row
     const looked = this.#looked.has(room)
     if (looked && this.#covered.has(room)) {
-      this.#draft.addEvent(room, row, this.#loaded.wraps.get(row.event_id))
+      this.#draft.addEvent(room, row, this.#loaded.wraps.get(item.pos))
       this.#told.set(room, [...(this.#told.get(room) ?? []), row])
       return
     }
@@ -265,7 +265,7 @@ class View {
     if (row.membership === 'join') {
       const changes = await ownChanges(this.#tx, this.#own, room, member)
       if (membershipAt(changes, item.pos - 1) === 'join') {
-        this.#takeEvent(row)
+        this.#takeEvent(item, row)
         return
       }
       this.#uncover(room)
@@ -282,8 +282,7 @@ class View {
       this.#uncover(room)
       return
     }
-    if (this.#covered.has(room))
-      this.#draft.addEvent(room, row, this.#loaded.wraps.get(row.event_id))
+    if (this.#covered.has(room)) this.#draft.addEvent(room, row, this.#loaded.wraps.get(item.pos))
     else this.#draft.room(room)
     this.#draft.items++
     this.#uncover(room)

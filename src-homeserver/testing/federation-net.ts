@@ -12,6 +12,7 @@ import { isolated } from '../config.ts'
 import type { FederationConfig } from '../config.ts'
 import { startNode } from './start-node.ts'
 import type { TestNode } from './start-node.ts'
+import { seededBy } from './seeded/chance.ts'
 import { startProcess } from './start-process.ts'
 
 /** What happens to a request on its way, each in a thousand. */
@@ -24,22 +25,13 @@ export interface Faults {
 
 const calm: Faults = { lost: 0, answerLost: 0, repeated: 0, maxDelayMs: 0 }
 
-/** Small, seeded, good enough for faults: the same seed meets the same requests with the same fates. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 interface Link {
   readonly server: Server
   readonly port: number
   target: URL | null
   cut: boolean
+  /** Requests that have come so far: with seed and link, the number of each says what becomes of it. */
+  requests: number
 }
 
 export interface Member {
@@ -55,13 +47,13 @@ export interface Member {
 export class FederationNet {
   readonly #links = new Map<string, Link>()
   readonly #members = new Map<string, Member>()
-  readonly #random: () => number
+  readonly #seed: number
   readonly names: readonly string[]
   faults: Faults = calm
 
   private constructor(names: readonly string[], seed: number) {
     this.names = names
-    this.#random = seeded(seed)
+    this.#seed = seed
   }
 
   static async open(names: readonly string[], seed = 1): Promise<FederationNet> {
@@ -77,20 +69,19 @@ export class FederationNet {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
-    this.#links.set(key, { server, port, target: null, cut: false })
+    this.#links.set(key, { server, port, target: null, cut: false, requests: 0 })
   }
 
   async #pass(key: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const link = this.#links.get(key)
+    const draw = seededBy(this.#seed, `${key} ${link?.requests ?? 0}`)
+    if (link !== undefined) link.requests++
     const chunks: Buffer[] = []
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
-    const fate = [this.#random(), this.#random(), this.#random(), this.#random()].map(
-      (x) => x * 1000,
-    )
-    const [lost = 0, answerLost = 0, repeated = 0, delay = 0] = fate
+    const [lost, answerLost, repeated] = [draw() * 1000, draw() * 1000, draw() * 1000]
     const { faults } = this
     if (faults.maxDelayMs > 0)
-      await new Promise((resolve) => setTimeout(resolve, (delay / 1000) * faults.maxDelayMs))
+      await new Promise((resolve) => setTimeout(resolve, draw() * faults.maxDelayMs))
     if (link === undefined || link.cut || link.target === null || lost < faults.lost) {
       request.socket.destroy()
       return
@@ -106,9 +97,9 @@ export class FederationNet {
     response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body)
   }
 
-  /** Nothing passes between these two, either way. */
-  cut(a: string, b: string): void {
-    for (const key of [`${a} ${b}`, `${b} ${a}`]) {
+  /** Nothing that `a` says passes to `b`, and, unless it is one way, the other way round. */
+  cut(a: string, b: string, oneWay = false): void {
+    for (const key of oneWay ? [`${a} ${b}`] : [`${a} ${b}`, `${b} ${a}`]) {
       const link = this.#links.get(key)
       if (link === undefined) continue
       link.cut = true
@@ -149,8 +140,8 @@ export class FederationNet {
     return this.#join(name, dataDir, node.url, node, () => node.stop())
   }
 
-  /** A node as a process; `stop` kills it as a crash would. */
-  async startProcess(name: string): Promise<Member> {
+  /** A node as a process; `stop` kills it as a crash would. `database`: of PostgreSQL. */
+  async startProcess(name: string, database?: string): Promise<Member> {
     const known = this.#members.get(name)
     const dataDir = known?.dataDir ?? mkdtempSync(join(tmpdir(), 'eccp-fed-'))
     const file = join(dataDir, 'node.yaml')
@@ -171,7 +162,11 @@ export class FederationNet {
       ...peers,
     ]
     writeFileSync(file, `${settings.join('\n')}\n`)
-    const process = await startProcess(dataDir, { name, config: file })
+    const process = await startProcess(dataDir, {
+      name,
+      config: file,
+      ...(database === undefined ? {} : { database }),
+    })
     this.aim(name, process.federationUrl)
     return this.#join(name, dataDir, process.url, null, async () => {
       await process.kill('SIGKILL')

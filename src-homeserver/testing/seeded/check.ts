@@ -17,6 +17,7 @@ import {
   membershipOf,
   readContent,
   replayOrder,
+  sameState,
   stateEvent,
   stateEvents,
   STATE_TYPES,
@@ -136,6 +137,9 @@ export function faultsOf(run: Run): string[] {
       if (there.has(picture.name) && !events.has(eventId))
         faults.push(`${picture.name}: lacks ${eventId}, acknowledged to ${by.name}`)
   }
+  for (const { node, device, state } of people.listeners)
+    if (membershipOf(final, device.member) === 'join' && !sameState(state, final))
+      faults.push(`${device.name} at ${node} was led to another state: ${differing(state, final)}`)
   for (const listener of people.listeners)
     faults.push(...misheard(listener, arrivals.get(listener.node) ?? [], people.acknowledged))
   faults.push(...unheard(run, arrivals, final))
@@ -259,6 +263,16 @@ function joinedHere(verdicts: Verdicts, { name, rows, state }: Picture): string[
       const here = content?.membership === 'join' && content.user_id.endsWith(`:${name}`)
       return here ? [content.user_id] : []
     })
+}
+
+function differing(a: RoomState, b: RoomState): string {
+  const of = (one: RoomState) => new Map(stateEvents(one).map((event) => [event.id, event]))
+  const [mine, theirs] = [of(a), of(b)]
+  const only = [
+    ...[...mine.values()].filter(({ id }) => !theirs.has(id)),
+    ...[...theirs.values()].filter(({ id }) => !mine.has(id)),
+  ]
+  return only.map(({ id, header }) => `${header.type} ${id}`).join(', ')
 }
 
 /** A device is told what its member is to be told, nothing else; and each of its wraps once. */

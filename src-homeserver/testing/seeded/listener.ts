@@ -2,6 +2,9 @@
  * A device that follows its account by position and nothing else: no gap is filled, so whatever an answer leaves
  * out counts as missed. An answer that is lost on its way is asked for again from where it was.
  */
+import { applyEvent, decodePdu, emptyState } from '../../../src-shared/protocol/index.ts'
+import type { Json, Pdu, RoomEvent, RoomState } from '../../../src-shared/protocol/index.ts'
+import { crypto } from '../../../conformance/device.ts'
 import type { TestDevice } from '../../../conformance/device.ts'
 
 export interface Told {
@@ -17,6 +20,8 @@ export class Listener {
   readonly late: boolean
   /** By envelope id. */
   readonly told = new Map<string, Told>()
+  /** As what it was told leads to, event by event. */
+  state: RoomState = emptyState
   #next: string | undefined
 
   constructor(node: string, device: TestDevice, late: boolean) {
@@ -40,7 +45,10 @@ export class Listener {
     if (answer === null || answer.status >= 500 || lost) return false
     if (answer.status !== 200)
       throw new Error(`sync of ${this.device.name}: ${answer.status} ${answer.body.errcode}`)
-    for (const { pdu, wrap } of answer.body.rooms[room]?.timeline ?? []) {
+    const { state, timeline = [] } = answer.body.rooms[room] ?? {}
+    if (state !== undefined) this.state = state.map(eventOf).reduce(applyEvent, emptyState)
+    for (const { pdu, wrap } of timeline) {
+      this.state = applyEvent(this.state, eventOf(pdu))
       const { envelope_id: id } = pdu.event
       const told = this.told.get(id) ?? { times: 0, wraps: 0 }
       this.told.set(id, told)
@@ -55,4 +63,10 @@ export class Listener {
   async catchUp(room: string): Promise<void> {
     while (await this.ask(room));
   }
+}
+
+function eventOf(pdu: Pdu): RoomEvent {
+  const decoded = decodePdu(crypto, pdu as unknown as Json)
+  if (!decoded.ok) throw new Error(`told of an event with ${decoded.code}`)
+  return decoded.event
 }

@@ -102,7 +102,7 @@ export class Steps {
       network: () => this.#network(() => node),
     })
     const app = await createServer(context)
-    const peerApp = createPeerServer(context)
+    const peerApp = createPeerServer(context, null)
     await Promise.all([app.ready(), peerApp.ready()])
     node = { name, context, app, peerApp, alive: true, hungUp: new Set() }
     this.#nodes.set(name, node)

@@ -81,9 +81,8 @@ function place(name: string): string {
 /** Here a schema's place says what it is called, and the document which dialect it is in. */
 function components(): Doc {
   return Object.fromEntries(
-    Object.entries(jsonSchemas(place)).map(([name, { $id: _, $schema: __, ...schema }]) => [
-      name,
-      schema,
-    ]),
+    Object.entries(jsonSchemas(place))
+      .filter(([name]) => !name.startsWith('server-'))
+      .map(([name, { $id: _, $schema: __, ...schema }]) => [name, schema]),
   )
 }

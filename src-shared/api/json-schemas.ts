@@ -21,6 +21,17 @@ import {
 } from './client-server.ts'
 import type { Endpoint } from './endpoint.ts'
 import { errorBodySchema } from './errors.ts'
+import {
+  eventItemSchema,
+  inviteItemSchema,
+  itemOutcomeSchema,
+  manifestItemSchema,
+  profileItemSchema,
+  receiptItemSchema,
+  serverApi,
+  toDeviceItemSchema,
+} from './server-server.ts'
+import type { ServerEndpoint } from './server-server.ts'
 import { streamAskSchema, streamNewsSchema } from './sync-stream.ts'
 import { listNewsSchema, roomLineSchema, windowListSchema } from './sync-windows.ts'
 
@@ -95,6 +106,14 @@ const objects: Readonly<Record<string, z.ZodType>> = {
   'room-line': roomLineSchema,
   'sync-stream-ask': streamAskSchema,
   'sync-stream-news': streamNewsSchema,
+  // Between nodes (draft): what a transaction carries
+  'server-item-event': eventItemSchema,
+  'server-item-invite': inviteItemSchema,
+  'server-item-receipt': receiptItemSchema,
+  'server-item-to-device': toDeviceItemSchema,
+  'server-item-manifest': manifestItemSchema,
+  'server-item-profile': profileItemSchema,
+  'server-item-outcome': itemOutcomeSchema,
 }
 
 /** What an endpoint takes and gives, by name; absent where there is nothing. */
@@ -122,8 +141,12 @@ function isEmpty(schema: z.ZodType): boolean {
   return schema instanceof z.ZodObject && Object.keys(schema.shape).length === 0
 }
 
-function registerEndpoint(name: string, { query, body, maxBytes, response }: Endpoint) {
-  const base = `client-${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+function registerEndpoint(
+  side: 'client' | 'server',
+  name: string,
+  { query, body, maxBytes, response }: Pick<Endpoint, 'query' | 'body' | 'maxBytes' | 'response'>,
+) {
+  const base = `${side}-${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
   return {
     ...(isEmpty(query) ? {} : { query: register(query, `${base}-query`) }),
     ...(maxBytes === 0 || isEmpty(body) ? {} : { request: register(body, `${base}-request`) }),
@@ -135,9 +158,12 @@ function registerEndpoint(name: string, { query, body, maxBytes, response }: End
 export const endpointSchemas: Readonly<Record<string, EndpointSchemas>> = Object.fromEntries(
   Object.entries<Endpoint>(clientApi).map(([name, endpoint]) => [
     name,
-    registerEndpoint(name, endpoint),
+    registerEndpoint('client', name, endpoint),
   ]),
 )
+
+for (const [name, endpoint] of Object.entries<ServerEndpoint>(serverApi))
+  registerEndpoint('server', name, endpoint)
 
 /** All of them, by name. */
 export const namedSchemas: Readonly<Record<string, z.ZodType>> = byName

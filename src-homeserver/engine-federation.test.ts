@@ -104,6 +104,76 @@ describe('two people on two nodes', () => {
     }
   })
 
+  it('ask at a door and are let in, turned away, kept out and taken back', async () => {
+    const ada = await person(await net.start('a.test'), 'ada')
+    const ben = await person(await net.start('b.test'), 'ben')
+    const { room } = await ada.engine.createGroup({
+      name: 'Garden',
+      topic: '',
+      historyVisibility: 'joined',
+      invite: [],
+    })
+    const link = await ada.engine.roomLink(room)
+    await expect(ben.engine.lookUpRoom(link)).rejects.toMatchObject({ code: 'unknown_room' })
+    await ada.engine.setJoinRule(room, 'knock')
+    const found = { room, name: 'Garden', server: 'a.test', joinRule: 'knock', standing: 'none' }
+    expect(await ben.engine.lookUpRoom(link)).toMatchObject(found)
+    expect(ben.engine.roomList()).toEqual([])
+
+    const seen = () => ben.engine.roomList().find(({ id }) => id === room)
+    const asks = () => ada.engine.roomList()[0]?.asking ?? 0
+    const ask = async () => {
+      expect(await ben.engine.enter(link)).toEqual({ room, joined: false })
+      await until(() => seen()?.membership === 'knock')
+      expect(seen()).toMatchObject({ name: 'Garden', ended: null })
+      await until(() => asks() === 1)
+    }
+    await ask()
+    expect((await ben.engine.lookUpRoom(link)).standing).toBe('knock')
+    await ben.engine.withdrawKnock(room)
+    await until(() => seen() === undefined && asks() === 0)
+
+    await ask()
+    const who = ben.engine.account
+    const mayDo = async () =>
+      (await ada.engine.details(room)).members.find(({ id }) => id === who)?.can
+    expect(await mayDo()).toMatchObject({ letIn: true, ban: true, remove: false, unban: false })
+    await ada.engine.answerKnock(room, who, false)
+    await until(() => seen()?.ended?.how === 'declined')
+    expect(seen()?.membership).toBe('leave')
+    await ask()
+    await ada.engine.answerKnock(room, who, true)
+    await until(() => seen()?.membership === 'invite')
+    await ben.engine.accept(room)
+    await until(() => ada.engine.roomList()[0]?.memberCount === 2)
+    await say(ada, room, 'welcome')
+    await until(async () => (await texts(ben, room)).includes('welcome'))
+
+    await ada.engine.ban(room, who, 'Too many seeds')
+    const ended = { how: 'banned', by: 'ADA', reason: 'Too many seeds' }
+    await until(() => seen()?.ended?.how === 'banned')
+    expect(seen()).toMatchObject({ membership: 'leave', ended })
+    await expect(ben.engine.enter(link)).rejects.toMatchObject({ code: 'not_allowed' })
+    expect(await mayDo()).toMatchObject({ unban: true, ban: false })
+    await ada.engine.unban(room, who)
+    await until(() => seen()?.ended?.how === 'allowed')
+
+    await ada.engine.setJoinRule(room, 'public')
+    expect(await ben.engine.enter(link)).toEqual({ room, joined: true })
+    await until(() => ada.engine.roomList()[0]?.memberCount === 2)
+    await say(ada, room, 'once more')
+    await until(async () => (await texts(ben, room)).includes('once more'))
+    await ada.engine.removeMember(room, who, '')
+    await until(() => seen()?.ended?.how === 'removed')
+    await ben.engine.forget(room)
+    await until(() => seen() === undefined)
+    const told = (await ada.engine.page(room, null, 200)).items.flatMap((item) =>
+      item.kind === 'notice' ? [item.notice.what] : [],
+    )
+    const expected = ['join_rule', 'knocked', 'knock_withdrawn', 'knock_declined', 'banned']
+    expect(told).toEqual(expect.arrayContaining([...expected, 'unbanned', 'removed']))
+  })
+
   it('read what came around by a third node, and forget with it what resolution takes back', async () => {
     const homes = [await net.start('a.test'), await net.start('b.test'), await net.start('c.test')]
     const [ada, bea, cem] = await Promise.all(

@@ -222,7 +222,7 @@ describe('a group', () => {
     await ada.engine.rename(room, 'Coffee')
     await until(() => ben.engine.roomList()[0]?.name === 'Coffee')
     await expect(ben.engine.rename(room, 'Mine')).rejects.toMatchObject({ code: 'not_allowed' })
-    await ada.engine.removeMember(room, cleo.engine.account)
+    await ada.engine.removeMember(room, cleo.engine.account, '')
     await until(() => cleo.engine.roomList()[0]?.membership === 'leave')
     await say(ada, room, 'without cleo')
     await until(async () => (await texts(ben, room)).includes('without cleo'))

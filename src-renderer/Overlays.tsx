@@ -1,7 +1,8 @@
 /** Draws the one dialog that may be open. */
 import { DeleteMessage, OpenLink } from './conversation/ConversationDialogs.tsx'
 import { MessageDetails } from './conversation/MessageDetails.tsx'
-import { InviteToRoom, LeaveRoom, RemoveMember, RenameRoom } from './details/RoomDialogs.tsx'
+import { BanMember, RemoveMember, RoomAccess } from './details/DoorDialogs.tsx'
+import { InviteToRoom, LeaveRoom, RenameRoom } from './details/RoomDialogs.tsx'
 import { Palette } from './palette/Palette.tsx'
 import { Shortcuts } from './palette/Shortcuts.tsx'
 import { Settings } from './settings/Settings.tsx'
@@ -33,6 +34,10 @@ export function Overlays() {
       return <LeaveRoom room={overlay.room} />
     case 'remove-member':
       return <RemoveMember room={overlay.room} member={overlay.member} />
+    case 'ban-member':
+      return <BanMember room={overlay.room} member={overlay.member} />
+    case 'room-access':
+      return <RoomAccess room={overlay.room} />
     case 'delete-message':
       return <DeleteMessage room={overlay.room} envelope={overlay.envelope} />
     case 'message-details':

@@ -428,6 +428,29 @@ test('rooms with unread messages, the palette, a group and its details', async (
   await expect(bo.page.getByRole('alertdialog', { name: 'Remove Ada?' })).toBeVisible()
   await isAccessible(bo, 'remove')
   await bo.page.keyboard.press('Escape')
+  await theirs.getByRole('button', { name: 'Change', exact: true }).click()
+  await expect(bo.page.getByRole('dialog', { name: 'Who can join' })).toBeVisible()
+  await isAccessible(bo, 'who-can-join')
+  await bo.page.keyboard.press('Escape')
+})
+
+test('somebody at the door: waiting there, put out', async () => {
+  const { account } = await accountOf(ada)
+  const rooms = await ask(ada, 'rooms.list', { account })
+  const room = rooms.find(({ name }) => name === garden)
+  if (room === undefined) throw new Error('no group')
+  const { page } = ada
+  const changed = (more: Partial<typeof room>) =>
+    tell(ada, 'rooms', { account, changed: [{ ...room, ...more }], removed: [] })
+  await changed({ membership: 'knock' })
+  await expect(page.getByRole('heading', { name: /^You have asked to join/ })).toBeVisible()
+  await isAccessible(ada, 'knocking')
+  const ended = { how: 'banned', by: 'Bo 鷺', reason: 'Too many seeds' } as const
+  await changed({ membership: 'leave', ended })
+  await expect(page.getByText(/^Bo 鷺 banned you/)).toBeVisible()
+  await isAccessible(ada, 'banned')
+  await changed({})
+  await expect(composer(page)).toBeVisible()
 })
 
 test('leaving, and taking it back', async () => {

@@ -1,8 +1,10 @@
 import { Button } from '../design/Button.tsx'
+import { Askers } from '../alerts/Askers.tsx'
 import { RoomAlerts } from '../alerts/RoomAlerts.tsx'
 import { SilentServers } from '../alerts/SilentServers.tsx'
 import { useApp, useCore } from '../store/react.ts'
 import { t } from '../text/t.ts'
+import { EndedBar, EndedView, KnockView } from './AtTheDoor.tsx'
 import { Composer } from './Composer.tsx'
 import { ConversationHeader } from './ConversationHeader.tsx'
 import { InvitationView } from './InvitationView.tsx'
@@ -25,11 +27,16 @@ export function Conversation() {
   })
   if (!room) return <Placeholder />
   if (room.membership === 'invite') return <InvitationView room={room} />
+  if (room.membership === 'knock') return <KnockView room={room} />
+  const ended = room.membership === 'leave'
+  if (ended && timeline?.status === 'ready' && timeline.items.length === 0)
+    return <EndedView room={room} />
   const held = timeline && (timeline.status === 'ready' || timeline.items.length > 0)
   return (
     <main className="sheet" aria-label={t('announce.opened', { room: room.name })}>
       <ConversationHeader room={room} />
       <RoomAlerts room={room.id} />
+      <Askers room={room.id} />
       <SilentServers room={room.id} />
       {held ? (
         <MessageList key={`messages ${room.id}`} room={room} timeline={timeline} />
@@ -49,7 +56,9 @@ export function Conversation() {
           )}
         </div>
       )}
-      {room.leavingAt !== null ? (
+      {ended ? (
+        <EndedBar room={room} />
+      ) : room.leavingAt !== null ? (
         <div className="composer composer--closed">
           <span>{t('conversation.leaving')}</span>
           <Button size="small" onClick={() => void core.rooms.undoLeave(room.id)}>

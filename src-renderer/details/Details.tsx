@@ -1,5 +1,5 @@
-import { LogOut, Pencil, UserPlus, X } from 'lucide-react'
-import type { Member } from '../../src-shared/view-model/index.ts'
+import { DoorOpen, Link, LogOut, Pencil, UserPlus, X } from 'lucide-react'
+import type { Member, RoomDetails } from '../../src-shared/view-model/index.ts'
 import { Button, IconButton } from '../design/Button.tsx'
 import { useApp, useCore } from '../store/react.ts'
 import { currentAccount } from '../store/session.ts'
@@ -26,6 +26,64 @@ function BadgeCard({ heading, badge }: { heading: string; badge: Badge }) {
 const order = (member: Member): number =>
   (member.me ? 0 : 10) + (member.membership === 'join' ? 0 : 5) - Math.min(4, member.power / 25)
 
+/** Who may come in, and how they find the way. */
+function Access({ room, details }: { room: string; details: RoomDetails }) {
+  const core = useCore()
+  const { joinRule, can } = details
+  return (
+    <section className="facts" aria-label={t('access.title')}>
+      <h3 className="aside__heading">{t('access.title')}</h3>
+      <p className="small">{t(`access.${joinRule}.detail`)}</p>
+      <div className="aside__actions aside__actions--start">
+        {can.setJoinRule ? (
+          <Button size="small" onClick={() => core.showOverlay({ kind: 'room-access', room })}>
+            <DoorOpen size={15} aria-hidden="true" />
+            {t('access.change')}
+          </Button>
+        ) : null}
+        {joinRule === 'invite' ? null : (
+          <Button size="small" onClick={() => void core.rooms.copyLink(room)}>
+            <Link size={15} aria-hidden="true" />
+            {t('access.copyLink')}
+          </Button>
+        )}
+      </div>
+    </section>
+  )
+}
+
+function Banned({ room, members }: { room: string; members: readonly Member[] }) {
+  const core = useCore()
+  return (
+    <section aria-label={t('details.banned')}>
+      <h3 className="aside__heading">{t('details.banned')}</h3>
+      <ul className="members">
+        {members.map(({ id, name, userId, can }) => (
+          <li key={id} className="member member--out">
+            <span className="member__text">
+              <span className="truncate" dir="auto">
+                {name}
+              </span>
+              <span className="small quiet truncate" dir="ltr">
+                {userId}
+              </span>
+            </span>
+            {can.unban ? (
+              <Button
+                size="small"
+                aria-label={t('member.unbanNamed', { name })}
+                onClick={() => void core.rooms.unban(room, id, name)}
+              >
+                {t('member.unban')}
+              </Button>
+            ) : null}
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
 /** The right column: what a room is, who is in it, and on which servers and devices. */
 export function Details() {
   const core = useCore()
@@ -36,6 +94,7 @@ export function Details() {
   const account = useApp(currentAccount)
   if (!room) return null
   const group = room.kind === 'group'
+  const banned = (details?.members ?? []).filter((member) => member.membership === 'ban')
   const members = (details?.members ?? [])
     .filter((member) => member.membership === 'join' || member.membership === 'invite')
     .sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name))
@@ -86,15 +145,12 @@ export function Details() {
               <h3 className="aside__heading">{t('details.people', { count: members.length })}</h3>
               <ul className="members">
                 {members.map((member) => (
-                  <MemberRow
-                    key={member.id}
-                    room={room.id}
-                    member={member}
-                    canRemove={group && details.can.kick && !member.me && member.role !== 'creator'}
-                  />
+                  <MemberRow key={member.id} room={room.id} member={member} canPutOut={group} />
                 ))}
               </ul>
             </section>
+            {banned.length > 0 ? <Banned room={room.id} members={banned} /> : null}
+            {group ? <Access room={room.id} details={details} /> : null}
             <section className="facts">
               <h3 className="aside__heading">{t('details.facts')}</h3>
               <ul>

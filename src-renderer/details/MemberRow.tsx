@@ -1,4 +1,4 @@
-import { ChevronDown, CircleCheck, Monitor, UserMinus } from 'lucide-react'
+import { Ban, ChevronDown, CircleCheck, Monitor, UserMinus } from 'lucide-react'
 import { useState } from 'react'
 import type { Member, MemberDevice } from '../../src-shared/view-model/index.ts'
 import { Avatar } from '../design/Avatar.tsx'
@@ -39,11 +39,12 @@ function Device({ device }: { device: MemberDevice }) {
 export function MemberRow({
   room,
   member,
-  canRemove,
+  canPutOut,
 }: {
   room: string
   member: Member
-  canRemove: boolean
+  /** Not in a conversation of two. */
+  canPutOut: boolean
 }) {
   const core = useCore()
   const [open, setOpen] = useState(member.changed)
@@ -99,7 +100,7 @@ export function MemberRow({
           ) : (
             <p className="small quiet">{t('member.noDevices')}</p>
           )}
-          {canRemove ? (
+          {canPutOut && member.can.remove ? (
             <Button
               size="small"
               look="danger-quiet"
@@ -107,6 +108,16 @@ export function MemberRow({
             >
               <UserMinus size={15} aria-hidden="true" />
               {t('member.remove', { name: member.name })}
+            </Button>
+          ) : null}
+          {canPutOut && member.can.ban ? (
+            <Button
+              size="small"
+              look="danger-quiet"
+              onClick={() => core.showOverlay({ kind: 'ban-member', room, member: member.id })}
+            >
+              <Ban size={15} aria-hidden="true" />
+              {t('member.ban', { name: member.name })}
             </Button>
           ) : null}
         </div>

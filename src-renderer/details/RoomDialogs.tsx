@@ -150,18 +150,3 @@ export function LeaveRoom({ room }: { room: string }) {
     />
   )
 }
-
-export function RemoveMember({ room, member }: { room: string; member: string }) {
-  const core = useCore()
-  const name = useApp(
-    (state) => state.details[room]?.members.find((each) => each.id === member)?.name ?? '',
-  )
-  return (
-    <Confirm
-      title={t('member.remove.title', { name })}
-      body={t('member.remove.body')}
-      submit={t('member.remove.submit')}
-      onSubmit={() => core.rooms.removeMember(room, member)}
-    />
-  )
-}

@@ -45,7 +45,7 @@ export const RoomRow = memo(function RoomRow({
         className="room-row"
         data-room-row
         data-unread={room.unread > 0}
-        data-ghost={leaving || room.visibility === 'shadow'}
+        data-ghost={leaving || room.membership !== 'join' || room.visibility === 'shadow'}
         aria-current={open ? 'page' : undefined}
         onClick={() => core.conversation.open(room.id)}
       >

@@ -1,8 +1,13 @@
 /** The line under a room's name, in words. */
 import type { RoomSummary } from '../../src-shared/view-model/index.ts'
+import { endingLine } from '../text/endings.ts'
 import { t } from '../text/t.ts'
 
-export function previewText({ preview, kind }: RoomSummary): string {
+export function previewText(room: RoomSummary): string {
+  const { preview, kind, membership, asking = 0 } = room
+  if (membership === 'knock') return t('rooms.waiting')
+  if (membership === 'leave') return endingLine(room)
+  if (asking > 0) return t('rooms.asking', { count: asking })
   if (!preview) return t('rooms.preview.none')
   switch (preview.kind) {
     case 'waiting':

@@ -5,17 +5,22 @@ import { Avatar } from '../design/Avatar.tsx'
 import { Button } from '../design/Button.tsx'
 import { Dialog } from '../design/Dialog.tsx'
 import { Field } from '../design/Field.tsx'
-import type { FoundPerson } from '../store/rooms.ts'
+import type { FoundPerson, FoundRoom } from '../store/rooms.ts'
 import { useCore } from '../store/react.ts'
 import { errorText } from '../text/errors.ts'
 import { t } from '../text/t.ts'
+import { FoundRoomCard } from './FoundRoomCard.tsx'
 import './start.css'
+
+/** Links to rooms and their ids; whatever else is meant is a person. */
+const isRoom = (text: string): boolean => /^(eccp:room\/|!)/.test(text)
 
 /** Find somebody by name, address or invitation link, look at who it is, and begin. */
 export function NewConversation(props: { who: string }) {
   const core = useCore()
   const [who, setWho] = useState(props.who)
   const [found, setFound] = useState<FoundPerson | null>(null)
+  const [room, setRoom] = useState<FoundRoom | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
   const [busy, setBusy] = useState<'find' | 'start' | null>(null)
   const asked = useRef('')
@@ -27,11 +32,35 @@ export function NewConversation(props: { who: string }) {
     asked.current = text
     setBusy('find')
     setProblem(null)
-    const result = await core.rooms.lookUp(text)
+    const looked = isRoom(text) ? await lookUpRoom(text) : await lookUpPerson(text)
     setBusy(null)
-    if (asked.current !== text) return
-    if (result.ok) setFound(result.value)
-    else setProblem(errorText(result.error))
+    if (asked.current === text) looked()
+  }
+
+  async function lookUpPerson(text: string): Promise<() => void> {
+    const result = await core.rooms.lookUp(text)
+    return () => (result.ok ? setFound(result.value) : setProblem(errorText(result.error)))
+  }
+
+  async function lookUpRoom(text: string): Promise<() => void> {
+    const result = await core.rooms.lookUpRoom(text)
+    return () => (result.ok ? setRoom(result.value) : setProblem(errorText(result.error)))
+  }
+
+  async function enter(): Promise<void> {
+    if (!room) return
+    if (room.standing !== 'none') {
+      close()
+      core.conversation.open(room.room)
+      return
+    }
+    setBusy('start')
+    const result = await core.rooms.enter(asked.current)
+    setBusy(null)
+    if (result.ok) {
+      close()
+      core.toast(result.value.joined ? t('start.room.joined') : t('start.room.sent'))
+    } else setProblem(errorText(result.error))
   }
 
   async function start(): Promise<void> {
@@ -54,7 +83,7 @@ export function NewConversation(props: { who: string }) {
         className="stack"
         onSubmit={(event) => {
           event.preventDefault()
-          void (found ? start() : find())
+          void (found ? start() : room ? enter() : find())
         }}
       >
         <Field
@@ -68,11 +97,14 @@ export function NewConversation(props: { who: string }) {
           onChange={(text) => {
             setWho(text)
             setFound(null)
+            setRoom(null)
             setProblem(null)
             asked.current = ''
           }}
         />
-        {found ? (
+        {room ? (
+          <FoundRoomCard room={room} busy={busy === 'start'} />
+        ) : found ? (
           <div className="person" role="group" aria-label={found.name}>
             <Avatar id={found.userId} name={found.name} size={46} />
             <div className="person__text">

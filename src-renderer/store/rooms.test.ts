@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { previewText } from '../rooms/preview.ts'
 import { room } from '../testing/fake-people.ts'
+import { endingText } from '../text/endings.ts'
 import { arrangeRooms, matches, neighbourRoom } from './rooms.ts'
 import { initialState } from './state.ts'
 
@@ -18,6 +20,35 @@ describe('the room list', () => {
     const { invitations, joined } = arrangeRooms(rooms, '')
     expect(ids(invitations)).toEqual(['ask'])
     expect(ids(joined)).toEqual(['new', 'old'])
+  })
+
+  it('keeps what one waits for, and what somebody else has ended, until it is put away', () => {
+    const ended = { how: 'banned', by: 'Ada', reason: null } as const
+    const more = Object.fromEntries(
+      [
+        room('out', 'Walks', { lastActivity: 8, membership: 'leave', ended }),
+        room('door', 'Chess', { lastActivity: 7, membership: 'knock' }),
+      ].map((each) => [each.id, each]),
+    )
+    expect(ids(arrangeRooms({ ...rooms, ...more }, '').joined)).toEqual([
+      'out',
+      'door',
+      'new',
+      'old',
+    ])
+    expect(previewText(more['door'] ?? room('', ''))).toBe('Waiting to be let in')
+    expect(previewText(room('', '', { asking: 2 }))).toBe('2 people ask to join')
+  })
+
+  it('says how it ended, by whom and why, as far as that is known', () => {
+    const how = (by: string | null, reason: string | null) =>
+      endingText(room('', 'Walks', { membership: 'leave', ended: { how: 'banned', by, reason } }))
+    expect(how('Ada', 'Puns')).toBe(
+      'Ada banned you from Walks. You can’t come back until the ban is lifted. The reason given: “Puns”',
+    )
+    expect(how(null, null)).toBe(
+      'You were banned from Walks and can’t come back until the ban is lifted.',
+    )
   })
 
   it('finds names whatever their accents and case', () => {

@@ -1,6 +1,6 @@
 /** The list of rooms: loading, order, search, and what one can do to a room from outside it. */
 import type { CallOutput, CallResult } from '../../src-shared/ipc/index.ts'
-import type { RoomSummary } from '../../src-shared/view-model/index.ts'
+import type { JoinRule, RoomSummary } from '../../src-shared/view-model/index.ts'
 import { t } from '../text/t.ts'
 import type { Context } from './context.ts'
 import type { UiState } from './state.ts'
@@ -22,14 +22,14 @@ export function matches(query: string, ...texts: readonly string[]): boolean {
 const newestFirst = (a: RoomSummary, b: RoomSummary): number =>
   b.lastActivity - a.lastActivity || a.name.localeCompare(b.name)
 
-/** Invitations first, then rooms by latest activity; both filtered by the search text. */
+/** Invitations first, then all other rooms by latest activity; both filtered by the search text. */
 export function arrangeRooms(
   rooms: UiState['rooms'],
   filter: string,
 ): { invitations: RoomSummary[]; joined: RoomSummary[] } {
   const query = filter.trim()
   const shown = Object.values(rooms)
-    .filter((room) => room.membership !== 'leave')
+    .filter((room) => room.membership !== 'leave' || Boolean(room.ended))
     .filter(
       (room) =>
         query === '' ||
@@ -38,7 +38,7 @@ export function arrangeRooms(
     .sort(newestFirst)
   return {
     invitations: shown.filter((room) => room.membership === 'invite'),
-    joined: shown.filter((room) => room.membership === 'join'),
+    joined: shown.filter((room) => room.membership !== 'invite'),
   }
 }
 
@@ -64,7 +64,16 @@ export interface Rooms {
   createGroup(input: GroupInput): Promise<CallResult<'rooms.createGroup'>>
   invite(room: string, who: string): Promise<CallResult<'rooms.invite'>>
   rename(room: string, name: string): Promise<CallResult<'rooms.rename'>>
-  removeMember(room: string, member: string): Promise<boolean>
+  removeMember(room: string, member: string, reason: string): Promise<boolean>
+  ban(room: string, member: string, reason: string): Promise<boolean>
+  unban(room: string, member: string, name: string): Promise<void>
+  answerKnock(room: string, member: string, letIn: boolean): Promise<boolean>
+  setJoinRule(room: string, rule: JoinRule): Promise<CallResult<'rooms.setJoinRule'>>
+  copyLink(room: string): Promise<void>
+  lookUpRoom(link: string): Promise<CallResult<'rooms.lookUpRoom'>>
+  enter(link: string): Promise<CallResult<'rooms.enter'>>
+  withdrawKnock(room: string): Promise<boolean>
+  forget(room: string): Promise<boolean>
   memberSeen(room: string, member: string): Promise<boolean>
 }
 
@@ -75,6 +84,7 @@ export interface GroupInput {
   historyVisibility: 'invited' | 'joined' | 'shared'
 }
 export type FoundPerson = CallOutput<'rooms.lookUp'>
+export type FoundRoom = CallOutput<'rooms.lookUpRoom'>
 
 export interface RoomPlace {
   open(room: string | null): void
@@ -86,12 +96,16 @@ export function createRooms(ctx: Context, { open, reopen }: RoomPlace): Rooms {
   const { store } = ctx
   const account = (): string => store.getState().account ?? ''
 
-  async function answer(call: 'rooms.accept' | 'rooms.decline', room: string): Promise<boolean> {
+  /** While it is under way nobody asks for it twice. */
+  async function answering(room: string, work: () => Promise<boolean>): Promise<boolean> {
     ctx.set({ answering: [...store.getState().answering, room] })
-    const done = await ctx.attempt(call, { account: account(), room })
+    const done = await work()
     ctx.set({ answering: store.getState().answering.filter((other) => other !== room) })
     return done
   }
+
+  const answer = (call: 'rooms.accept' | 'rooms.decline', room: string): Promise<boolean> =>
+    answering(room, () => ctx.attempt(call, { account: account(), room }))
 
   /** Shows what was asked for, unless whoever asked has gone elsewhere while the server took its time. */
   function whenStillHere(): (room: string) => void {
@@ -175,8 +189,38 @@ export function createRooms(ctx: Context, { open, reopen }: RoomPlace): Rooms {
     },
     invite: (room, who) => ctx.call('rooms.invite', { account: account(), room, who }),
     rename: (room, name) => ctx.call('rooms.rename', { account: account(), room, name }),
-    removeMember: (room, member) =>
-      ctx.attempt('rooms.removeMember', { account: account(), room, member }),
+    removeMember: (room, member, reason) =>
+      ctx.attempt('rooms.removeMember', { account: account(), room, member, reason }),
+    ban: (room, member, reason) =>
+      ctx.attempt('rooms.ban', { account: account(), room, member, reason }),
+    async unban(room, member, name) {
+      const done = await ctx.attempt('rooms.unban', { account: account(), room, member })
+      if (done) ctx.toast(t('member.unban.done', { name }))
+    },
+    answerKnock: (room, member, letIn) =>
+      answering(room, () =>
+        ctx.attempt('rooms.answerKnock', { account: account(), room, member, letIn }),
+      ),
+    setJoinRule: (room, rule) => ctx.call('rooms.setJoinRule', { account: account(), room, rule }),
+    async copyLink(room) {
+      const result = await ctx.call('rooms.link', { account: account(), room })
+      if (!result.ok) {
+        ctx.fail(result.error)
+        return
+      }
+      const copied = await ctx.attempt('app.copyText', { text: result.value.link })
+      if (copied) ctx.toast(t('access.linkCopied'))
+    },
+    lookUpRoom: (link) => ctx.call('rooms.lookUpRoom', { account: account(), link }),
+    async enter(link) {
+      const show = whenStillHere()
+      const result = await ctx.call('rooms.enter', { account: account(), link })
+      if (result.ok) show(result.value.room)
+      return result
+    },
+    withdrawKnock: (room) =>
+      answering(room, () => ctx.attempt('rooms.withdrawKnock', { account: account(), room })),
+    forget: (room) => ctx.attempt('rooms.forget', { account: account(), room }),
     memberSeen: (room, member) =>
       ctx.attempt('rooms.markMemberSeen', { account: account(), room, member }),
   }

@@ -57,6 +57,8 @@ export type Overlay =
   | { readonly kind: 'remove-member'; readonly room: string; readonly member: string }
   | { readonly kind: 'delete-message'; readonly room: string; readonly envelope: string }
   | { readonly kind: 'message-details'; readonly room: string; readonly key: string }
+  | { readonly kind: 'ban-member'; readonly room: string; readonly member: string }
+  | { readonly kind: 'room-access'; readonly room: string }
   | { readonly kind: 'open-link'; readonly url: string }
   | { readonly kind: 'sign-in' }
 

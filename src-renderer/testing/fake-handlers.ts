@@ -124,12 +124,12 @@ function roomHandlers(fake: FakeState): Omit<Handlers, AccountCall> {
         summary: held.summary,
         members: held.members,
         historyVisibility: 'joined',
-        joinRule: 'invite',
+        joinRule: held.joinRule ?? 'invite',
         servers: held.servers,
         silentServers: held.silentServers ?? [],
         hasBots: held.hasBots ?? false,
         hasBridges: held.hasBridges ?? false,
-        can: { send: true, invite: true, kick: true, rename: true, redactOthers: false },
+        can: { send: true, invite: true, rename: true, setJoinRule: true, redactOthers: false },
       }
     },
     'rooms.lookUp': ({ who }) => {
@@ -142,11 +142,7 @@ function roomHandlers(fake: FakeState): Omit<Handlers, AccountCall> {
     'rooms.createGroup': ({ name }) => ({ room: fake.addRoom(name, 'group'), notInvited: [] }),
     'rooms.invite': () => null,
     'rooms.accept': ({ room }) => fake.changeRoom(room, { membership: 'join', memberCount: 2 }),
-    'rooms.decline': ({ room }) => {
-      fake.rooms.delete(room)
-      fake.emit('rooms', { account: me, changed: [], removed: [room] })
-      return null
-    },
+    'rooms.decline': ({ room }) => fake.dropRoom(room),
     'rooms.leave': ({ room }) => {
       const leavingAt = fake.now() + 8_000
       fake.changeRoom(room, { leavingAt })
@@ -155,6 +151,34 @@ function roomHandlers(fake: FakeState): Omit<Handlers, AccountCall> {
     'rooms.undoLeave': ({ room }) => fake.changeRoom(room, { leavingAt: null }),
     'rooms.rename': ({ room, name }) => fake.changeRoom(room, { name }),
     'rooms.removeMember': () => null,
+    'rooms.ban': ({ room, member }) => fake.changeMember(room, member, { membership: 'ban' }),
+    'rooms.unban': ({ room, member }) => fake.changeMember(room, member, { membership: 'leave' }),
+    'rooms.answerKnock': ({ room, member, letIn }) =>
+      fake.changeMember(room, member, { membership: letIn ? 'invite' : 'leave' }),
+    'rooms.setJoinRule': ({ room, rule }) => {
+      fake.roomOf(room).joinRule = rule
+      fake.emit('details', { account: me, room })
+      return null
+    },
+    'rooms.link': ({ room }) => ({ link: `eccp:room/${room}?via=home.example` }),
+    'rooms.lookUpRoom': ({ link }) => {
+      if (link.includes('nowhere')) throw new FakeError('unknown_room')
+      return {
+        room: '!boats:lab.example',
+        name: 'Boats and tides',
+        topic: 'When the water is high enough',
+        server: 'lab.example',
+        joinRule: 'knock',
+        standing: 'none',
+      }
+    },
+    'rooms.enter': () => {
+      const room = fake.addRoom('Boats and tides', 'group')
+      fake.changeRoom(room, { membership: 'knock' })
+      return { room, joined: false }
+    },
+    'rooms.withdrawKnock': ({ room }) => fake.dropRoom(room),
+    'rooms.forget': ({ room }) => fake.dropRoom(room),
     'rooms.markRead': ({ room }) => fake.changeRoom(room, { unread: 0, mentions: 0 }),
     'rooms.markMemberSeen': ({ room, member }) => {
       const held = fake.roomOf(room)

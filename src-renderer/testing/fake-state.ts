@@ -9,6 +9,7 @@ import type {
 import type {
   AccountView,
   Alert,
+  Member,
   MessageItem,
   Pairing,
   TimelineItem,
@@ -109,6 +110,21 @@ export class FakeState {
     const fake = this.roomOf(id)
     fake.summary = { ...fake.summary, ...patch }
     this.emit('rooms', { account: me, changed: [fake.summary], removed: [] })
+    return null
+  }
+  dropRoom(id: string): null {
+    this.rooms.delete(id)
+    this.emit('rooms', { account: me, changed: [], removed: [id] })
+    return null
+  }
+  changeMember(id: string, member: string, patch: Partial<Member>): null {
+    const fake = this.roomOf(id)
+    fake.members = fake.members.map((each) =>
+      each.id === member
+        ? { ...each, ...patch, can: { ...each.can, unban: patch.membership === 'ban' } }
+        : each,
+    )
+    this.emit('details', { account: me, room: id })
     return null
   }
   addRoom(name: string, kind: 'direct' | 'group'): string {

@@ -1,5 +1,10 @@
 /** The fake's whole world at one moment: rooms with their timelines and members. */
-import type { Member, RoomSummary, TimelineItem } from '../../src-shared/view-model/index.ts'
+import type {
+  JoinRule,
+  Member,
+  RoomSummary,
+  TimelineItem,
+} from '../../src-shared/view-model/index.ts'
 import { day, longHistory, member, message, minute, notice, people, room } from './fake-people.ts'
 
 export interface FakeRoom {
@@ -7,6 +12,7 @@ export interface FakeRoom {
   items: TimelineItem[]
   members: Member[]
   servers: string[]
+  joinRule?: JoinRule
   silentServers?: string[]
   hasBots?: boolean
   hasBridges?: boolean
@@ -146,8 +152,14 @@ function garden(now: number): FakeRoom {
         ],
       }),
       member(omar, { membership: 'invite', devices: [] }),
+      member(people.tomas, {
+        membership: 'knock',
+        devices: [],
+        can: { remove: false, ban: true, unban: false, letIn: true, decline: true },
+      }),
     ],
     servers: ['home.example', 'lab.example'],
+    joinRule: 'knock',
   })
 }
 
@@ -229,6 +241,27 @@ export function fakeWorld(now: number): FakeRoom[] {
       members: [member('me'), member(people.ada)],
       servers: ['home.example'],
     }),
+    withPreview({
+      summary: room('!walks:old.example', 'Night walks', {
+        kind: 'group',
+        membership: 'leave',
+        ended: { how: 'banned', by: people.ada.name, reason: 'Too many puns' },
+      }),
+      items: longHistory(people.ada, 3, now - 2 * day),
+      members: [member('me', { membership: 'ban' }), member(people.ada)],
+      servers: ['old.example'],
+    }),
+    {
+      summary: room('!chess:lab.example', 'Chess by the pond', {
+        kind: 'group',
+        membership: 'knock',
+        topic: 'Thursdays, bring a board',
+        lastActivity: now - 30 * minute,
+      }),
+      items: [],
+      members: [],
+      servers: ['lab.example'],
+    },
     {
       summary: room('!invite:lab.example', lucia.name, {
         peer: lucia.id,

@@ -14,10 +14,20 @@ export function noticeText({ notice }: NoticeItem): string {
     case 'identity_reset':
     case 'fork':
       return t(`notice.${notice.what}`, { who: notice.who })
+    case 'knocked':
+    case 'knock_withdrawn':
+      return t(`notice.${notice.what}`, { who: notice.who })
     case 'invited':
-    case 'removed':
-    case 'banned':
+    case 'unbanned':
+    case 'knock_declined':
       return t(`notice.${notice.what}`, { who: notice.who, by: notice.by })
+    case 'removed':
+    case 'banned': {
+      const told = t(`notice.${notice.what}`, { who: notice.who, by: notice.by })
+      return notice.reason ? t('notice.because', { told, reason: notice.reason }) : told
+    }
+    case 'join_rule':
+      return t(`notice.join_rule.${notice.rule}`, { by: notice.by })
     case 'renamed':
       return t('notice.renamed', { by: notice.by, name: notice.name })
     case 'topic':

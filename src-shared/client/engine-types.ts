@@ -2,6 +2,7 @@
 import type {
   AccountView,
   Alert,
+  JoinRule,
   Member,
   OwnDevice,
   Pairing,
@@ -10,6 +11,8 @@ import type {
   TimelineItem,
   TimelinePage,
 } from '../view-model/index.ts'
+
+export type { JoinRule }
 
 export type SignedOutReason = 'token_expired' | 'device_removed' | 'signed_out_elsewhere'
 
@@ -54,6 +57,18 @@ export interface LookUp {
   readonly existingRoom: string | null
 }
 
+/** A room as it is seen from outside. */
+export interface FoundRoom {
+  readonly room: string
+  /** Empty where it has none. */
+  readonly name: string
+  readonly topic: string
+  /** Of who has made it. */
+  readonly server: string
+  readonly joinRule: JoinRule
+  readonly standing: 'none' | 'invite' | 'join' | 'knock' | 'ban'
+}
+
 export interface NewGroup {
   readonly name: string
   readonly topic: string
@@ -93,7 +108,21 @@ export interface Engine {
   leave(room: string): Promise<{ leavingAt: number }>
   undoLeave(room: string): Promise<void>
   rename(room: string, name: string): Promise<void>
-  removeMember(room: string, member: string): Promise<void>
+  /** `reason`: empty for none. */
+  removeMember(room: string, member: string, reason: string): Promise<void>
+  ban(room: string, member: string, reason: string): Promise<void>
+  unban(room: string, member: string): Promise<void>
+  answerKnock(room: string, member: string, letIn: boolean): Promise<void>
+  setJoinRule(room: string, rule: JoinRule): Promise<void>
+  /** `eccp:room/…`, by which people who are not in the room find it. */
+  roomLink(room: string): Promise<string>
+  /** `link`: such a link, or a room id. */
+  lookUpRoom(link: string): Promise<FoundRoom>
+  /** Comes in where everybody may, asks to come in elsewhere. */
+  enter(link: string): Promise<{ room: string; joined: boolean }>
+  withdrawKnock(room: string): Promise<void>
+  /** Takes a room that is over out of the list. */
+  forget(room: string): Promise<void>
   markRead(room: string): Promise<void>
   markMemberSeen(room: string, member: string): Promise<Member>
 

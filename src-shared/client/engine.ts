@@ -2,6 +2,7 @@
  * The engine put together: every part made once, wired, started and stopped. The behaviour is in the
  * parts; this file only says who knows whom.
  */
+import type { Pdu } from '../protocol/index.ts'
 import type { Alert, Member } from '../view-model/index.ts'
 import { accountRecord, identityOf, SELF } from './account/account-record.ts'
 import type { AccountRecord } from './account/account-record.ts'
@@ -23,6 +24,7 @@ import { ApproverPairing } from './pairing/approver.ts'
 import { NewDevicePairing } from './pairing/new-device.ts'
 import { Receipts } from './receipts/receipts.ts'
 import { RoomMaker } from './rooms/create-room.ts'
+import { DoorActions } from './rooms/door-actions.ts'
 import { FarServers, hasFarMembers } from './rooms/far-servers.ts'
 import { OriginKeyBook } from './rooms/origin-keys.ts'
 import { RoomActions } from './rooms/room-actions.ts'
@@ -149,6 +151,8 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     receipts,
     readReceipts: () => readReceipts,
   })
+  const meet = (pdus: readonly Pdu[]): Promise<void> => intake.meet(pdus)
+  const door = new DoorActions(ctx, { rooms, states, actions: roomActions, meet })
   const messageActions = new MessageActions(ctx, { rooms, states, timeline, outbox, transmitter })
   const workers = [toDeviceQueue.worker, receipts.worker, tasks.worker, farServers.worker]
 
@@ -272,7 +276,16 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     leave: (room) => roomActions.leave(room),
     undoLeave: (room) => roomActions.undoLeave(room),
     rename: (room, name) => roomActions.rename(room, name),
-    removeMember: (room, id) => roomActions.removeMember(room, id),
+    removeMember: (room, id, reason) => door.remove(room, id, reason),
+    ban: (room, id, reason) => door.ban(room, id, reason),
+    unban: (room, id) => door.unban(room, id),
+    answerKnock: (room, id, letIn) => door.answer(room, id, letIn),
+    setJoinRule: (room, rule) => door.setJoinRule(room, rule),
+    roomLink: (room) => door.link(room),
+    lookUpRoom: (link) => door.lookUp(link),
+    enter: (link) => door.enter(link),
+    withdrawKnock: (room) => door.withdraw(room),
+    forget: (room) => door.forget(room),
     markRead: (room) => roomActions.markRead(room),
     async markMemberSeen(room, id): Promise<Member> {
       await db.step('member.seen', async (step) => {

@@ -10,6 +10,7 @@ import * as z from 'zod'
 import {
   accountViewSchema,
   alertSchema,
+  joinRuleSchema,
   memberSchema,
   ownDeviceSchema,
   pairingSchema,
@@ -64,6 +65,8 @@ const empty = z.object({})
 const nothing = z.null()
 const account = z.object({ account: id })
 const inRoom = z.object({ account: id, room: id })
+/** Shown to everyone in the room; empty: none. */
+const reason = z.string().max(512)
 const secretText = z.string().min(1).max(1024)
 
 /** Where the app stands as a whole; decides which screen is shown first. */
@@ -221,7 +224,35 @@ export const calls = {
   'rooms.leave': { input: inRoom, output: z.object({ leavingAt: z.int() }) },
   'rooms.undoLeave': { input: inRoom, output: nothing },
   'rooms.rename': { input: inRoom.extend({ name: z.string().min(1).max(128) }), output: nothing },
-  'rooms.removeMember': { input: inRoom.extend({ member: id }), output: nothing },
+  'rooms.removeMember': { input: inRoom.extend({ member: id, reason }), output: nothing },
+  'rooms.ban': { input: inRoom.extend({ member: id, reason }), output: nothing },
+  'rooms.unban': { input: inRoom.extend({ member: id }), output: nothing },
+  'rooms.answerKnock': {
+    input: inRoom.extend({ member: id, letIn: z.boolean() }),
+    output: nothing,
+  },
+  'rooms.setJoinRule': { input: inRoom.extend({ rule: joinRuleSchema }), output: nothing },
+  'rooms.link': { input: inRoom, output: z.object({ link: z.string().max(2048) }) },
+  /** `link`: an `eccp:room/` link or a room id. */
+  'rooms.lookUpRoom': {
+    input: account.extend({ link: z.string().max(2048) }),
+    output: z.object({
+      room: id,
+      name: z.string(),
+      topic: z.string(),
+      server: z.string(),
+      joinRule: joinRuleSchema,
+      standing: z.enum(['none', 'invite', 'join', 'knock', 'ban']),
+    }),
+  },
+  /** Comes in where everybody may, asks to come in elsewhere. */
+  'rooms.enter': {
+    input: account.extend({ link: z.string().max(2048) }),
+    output: z.object({ room: id, joined: z.boolean() }),
+  },
+  'rooms.withdrawKnock': { input: inRoom, output: nothing },
+  /** Takes a room that is over out of the list. */
+  'rooms.forget': { input: inRoom, output: nothing },
   /** Marks as read up to the newest item shown. */
   'rooms.markRead': { input: inRoom, output: nothing },
   'rooms.markMemberSeen': { input: inRoom.extend({ member: id }), output: memberSchema },

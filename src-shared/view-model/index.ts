@@ -99,6 +99,12 @@ export const messageItemSchema = z.object({
 })
 export type MessageItem = z.infer<typeof messageItemSchema>
 
+export const joinRuleSchema = z.enum(['invite', 'knock', 'public'])
+export type JoinRule = z.infer<typeof joinRuleSchema>
+
+/** What the one who did it has said about it; absent or empty: nothing. */
+const reason = shortText.optional()
+
 /** Something that happened to the room, told in words by the renderer. */
 export const noticeItemSchema = z.object({
   kind: z.literal('notice'),
@@ -110,8 +116,13 @@ export const noticeItemSchema = z.object({
     z.object({ what: z.literal('invited'), who: shortText, by: shortText }),
     z.object({ what: z.literal('left'), who: shortText }),
     z.object({ what: z.literal('declined'), who: shortText }),
-    z.object({ what: z.literal('removed'), who: shortText, by: shortText }),
-    z.object({ what: z.literal('banned'), who: shortText, by: shortText }),
+    z.object({ what: z.literal('removed'), who: shortText, by: shortText, reason }),
+    z.object({ what: z.literal('banned'), who: shortText, by: shortText, reason }),
+    z.object({ what: z.literal('unbanned'), who: shortText, by: shortText }),
+    z.object({ what: z.literal('knocked'), who: shortText }),
+    z.object({ what: z.literal('knock_declined'), who: shortText, by: shortText }),
+    z.object({ what: z.literal('knock_withdrawn'), who: shortText }),
+    z.object({ what: z.literal('join_rule'), by: shortText, rule: joinRuleSchema }),
     z.object({ what: z.literal('renamed'), by: shortText, name: shortText }),
     z.object({ what: z.literal('topic'), by: shortText, topic: text }),
     z.object({ what: z.literal('power'), by: shortText }),
@@ -147,12 +158,20 @@ export const roomKindSchema = z.enum(['direct', 'group'])
 export const visibilitySchema = z.enum(['private', 'invite_only', 'shadow'])
 export const historyVisibilitySchema = z.enum(['invited', 'joined', 'shared', 'world_readable'])
 
+/** How a room ended for somebody who did not end it; `allowed`: a ban that was lifted since. */
+export const roomEndingSchema = z.object({
+  how: z.enum(['removed', 'banned', 'declined', 'allowed']),
+  by: shortText.nullable(),
+  reason: shortText.nullable(),
+})
+export type RoomEnding = z.infer<typeof roomEndingSchema>
+
 export const roomSummarySchema = z.object({
   id,
   kind: roomKindSchema,
   visibility: visibilitySchema,
   /** Own membership. */
-  membership: z.enum(['invite', 'join', 'leave']),
+  membership: z.enum(['invite', 'join', 'leave', 'knock']),
   name: shortText,
   topic: text,
   preview: z
@@ -174,6 +193,10 @@ export const roomSummarySchema = z.object({
   hasDraft: z.boolean(),
   /** The user asked to leave; undo is possible until this time. */
   leavingAt: time.nullable(),
+  /** Of a room that is over and not of one's own will. */
+  ended: roomEndingSchema.nullable().optional(),
+  /** People who ask to come in, where it is for this account to let them. */
+  asking: z.int().nonnegative().optional(),
 })
 export type RoomSummary = z.infer<typeof roomSummarySchema>
 
@@ -201,6 +224,14 @@ export const memberSchema = z.object({
   devices: z.array(memberDeviceSchema),
   /** True after their key or device list changed in a way that the user has not looked at. */
   changed: z.boolean(),
+  /** What this account may do to them. */
+  can: z.object({
+    remove: z.boolean(),
+    ban: z.boolean(),
+    unban: z.boolean(),
+    letIn: z.boolean(),
+    decline: z.boolean(),
+  }),
 })
 export type Member = z.infer<typeof memberSchema>
 
@@ -209,7 +240,7 @@ export const roomDetailsSchema = z.object({
   summary: roomSummarySchema,
   members: z.array(memberSchema),
   historyVisibility: historyVisibilitySchema,
-  joinRule: z.enum(['invite', 'public', 'knock']),
+  joinRule: joinRuleSchema,
   servers: z.array(shortText),
   /** Those of `servers` that do not answer: what is sent waits for them. Known of the watched room. */
   silentServers: z.array(shortText),
@@ -218,8 +249,8 @@ export const roomDetailsSchema = z.object({
   can: z.object({
     send: z.boolean(),
     invite: z.boolean(),
-    kick: z.boolean(),
     rename: z.boolean(),
+    setJoinRule: z.boolean(),
     redactOthers: z.boolean(),
   }),
 })

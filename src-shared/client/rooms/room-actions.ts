@@ -1,13 +1,11 @@
-/** What a person does to rooms: start, invite, accept, leave, rename, remove, read. */
+/** What a person does to rooms: start, invite, accept, leave, rename, read. Their doors are `door-actions.ts`'s. */
 import {
   inviteBody,
   joinBody,
-  kickBody,
   leaveBody,
   membershipOf,
   nameBody,
   canInvite,
-  canKick,
   canSend,
   creation,
   STATE_TYPES,
@@ -104,7 +102,7 @@ export class RoomActions {
     const standing = membershipOf(state, member)
     if (creation(state) === null || standing === 'join' || standing === 'invite') return true
     if (!canInvite(state, me.member, member)) return false
-    await this.#do(entry.id, inviteBody(member, userId))
+    await this.act(entry.id, inviteBody(member, userId))
     return true
   }
 
@@ -138,13 +136,13 @@ export class RoomActions {
     if (membershipOf(state, member) === 'join' || membershipOf(state, member) === 'invite')
       throw new EngineError('already_exists')
     if (!canInvite(state, me.member, member)) throw new EngineError('not_allowed')
-    await this.#do(room, inviteBody(member, who.userId))
+    await this.act(room, inviteBody(member, who.userId))
   }
 
   async accept(room: string): Promise<void> {
     await this.#entry(room, 'invite')
     const { me, db } = this.#ctx
-    await this.#do(room, joinBody(me.member, me.userId))
+    await this.act(room, joinBody(me.member, me.userId))
     await db.step('room.accepted', (step) =>
       this.#parts.rooms.update(step, room, (entry) =>
         entry.membership === 'invite' ? { ...entry, membership: 'join', unread: 0 } : entry,
@@ -154,7 +152,7 @@ export class RoomActions {
 
   async decline(room: string): Promise<void> {
     await this.#entry(room, 'invite')
-    await this.#leaveNow(room)
+    await this.leaveNow(room)
   }
 
   async leave(room: string): Promise<{ leavingAt: number }> {
@@ -186,14 +184,7 @@ export class RoomActions {
     const { db, me } = this.#ctx
     const state = await this.#parts.states.get(db, room)
     if (!canSend(state, me.member, STATE_TYPES.name, true)) throw new EngineError('not_allowed')
-    await this.#do(room, nameBody(name))
-  }
-
-  async removeMember(room: string, member: string): Promise<void> {
-    const { db, me } = this.#ctx
-    const state = await this.#parts.states.get(db, room)
-    if (!canKick(state, me.member, member)) throw new EngineError('not_allowed')
-    await this.#do(room, kickBody(state, member))
+    await this.act(room, nameBody(name))
   }
 
   async markRead(room: string): Promise<void> {
@@ -230,7 +221,7 @@ export class RoomActions {
     const takeBack = clock.after(Math.max(0, at - clock.now()), () => {
       this.#leaving.delete(room)
       if (life.cancelled) return
-      this.#leaveNow(room).catch((error: unknown) => {
+      this.leaveNow(room).catch((error: unknown) => {
         log('leave.failed', { code: error instanceof EngineError ? error.code : 'unknown' })
       })
     })
@@ -239,7 +230,7 @@ export class RoomActions {
   }
 
   /** Gone from the list at once; the envelope leaves when the node can be reached. */
-  async #leaveNow(room: string): Promise<void> {
+  async leaveNow(room: string): Promise<void> {
     const { db, me, newId } = this.#ctx
     const { outbox, rooms, transmitter } = this.#parts
     const key = newId()
@@ -282,7 +273,7 @@ export class RoomActions {
   }
 
   /** Queued durably, then waited for a while. Throws `EngineError` where the node refuses. */
-  async #do(room: string, body: StateBody): Promise<void> {
+  async act(room: string, body: StateBody): Promise<void> {
     const key = await this.#queue(room, body)
     await this.#patiently(this.#parts.transmitter.outcome(key))
   }

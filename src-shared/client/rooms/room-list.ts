@@ -84,6 +84,8 @@ export function newRoomEntry(
     inviter: null,
     hasDraft: false,
     leavingAt: null,
+    ended: null,
+    asking: 0,
     first: 0,
     last: -1,
     older: null,

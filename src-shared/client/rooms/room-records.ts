@@ -1,6 +1,6 @@
 /** Room summaries and room state as records. */
 import * as z from 'zod'
-import { roomSummarySchema } from '../../view-model/index.ts'
+import { roomEndingSchema, roomSummarySchema } from '../../view-model/index.ts'
 import { recordType } from '../store/record-type.ts'
 import type { RecordOf } from '../store/record-type.ts'
 import { tables } from '../store/tables.ts'
@@ -30,6 +30,18 @@ const roomEntrySchema = z.object({
   inviter: z.object({ member: z.string(), userId: z.string(), name: z.string() }).nullable(),
   hasDraft: z.boolean(),
   leavingAt: summary.leavingAt,
+  /** How it ended, where somebody else has ended it: by whom and in which envelope, as far as that is known. */
+  ended: z
+    .object({
+      how: roomEndingSchema.shape.how,
+      by: z.object({ member: z.string(), userId: z.string() }).nullable(),
+      reason: z.string().nullable(),
+      envelope: z.string().nullable(),
+    })
+    .nullable()
+    .default(null),
+  /** People who ask to come in, where it is for this account to let them. */
+  asking: z.int().default(0),
   /** First and last page number; `last < first` before anything is there. */
   first: z.int(),
   last: z.int(),

@@ -48,11 +48,7 @@ export class RoomStates {
 
   /** Verifies a bundle of state events and brings what is known into line with it. */
   async adopt(step: Step, room: string, pdus: readonly Pdu[], given: Given): Promise<RoomState> {
-    const { crypto, log } = this.#ctx
-    const events = pdus.flatMap((pdu) => this.decode(pdu) ?? [])
-    const keys = await this.#keys.lookup(step)
-    const opened = openState(crypto, room, events, keys)
-    for (const { code } of opened.refused) log('state.refused', { code })
+    const opened = await this.verify(step, room, pdus)
     const known = await this.get(step, room)
     // What was damaged on the way is not what the node has left out.
     const told =
@@ -64,6 +60,15 @@ export class RoomStates {
     const merged = reconcile(known, opened.state, told)
     this.put(step, room, merged)
     return merged
+  }
+
+  /** What of a bundle of state events passes the protocol's checks; nothing is kept. */
+  async verify(reader: Reader, room: string, pdus: readonly Pdu[]): Promise<OpenedState> {
+    const { crypto, log } = this.#ctx
+    const events = pdus.flatMap((pdu) => this.decode(pdu) ?? [])
+    const opened = openState(crypto, room, events, await this.#keys.lookup(reader))
+    for (const { code } of opened.refused) log('state.refused', { code })
+    return opened
   }
 
   /** Null for what does not fit together. */

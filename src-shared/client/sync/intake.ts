@@ -94,6 +94,11 @@ export class Intake {
         await db.step('own.fork', (step) => contacts.warnOfOwnFork(step))
   }
 
+  /** Gets to know those whom state events name, and the nodes they come from. Throws `Unanswered`. */
+  meet(pdus: readonly Pdu[]): Promise<void> {
+    return this.#people.meet(pdus)
+  }
+
   /** One page of what is older than anything stored here. Throws `Unanswered`. */
   backfill(room: string): Promise<void> {
     return this.#history.backfill(room)
@@ -230,14 +235,15 @@ export class Intake {
     if (delta.state !== undefined && !continues) {
       await this.#adopt(step, room, delta.state, givenIn(delta))
       const invited = delta.membership === 'invite'
+      const outside = invited || delta.membership === 'knock'
       if (invited) await this.#tellBeginning(step, room)
       await rooms.update(step, room, (entry) => ({
         ...entry,
         partial: delta.members?.whole === false,
-        lastActivity: Math.max(entry.lastActivity, invited ? this.#ctx.clock.now() : 0),
+        lastActivity: Math.max(entry.lastActivity, outside ? this.#ctx.clock.now() : 0),
         unread: invited && entry.unread === 0 ? 1 : entry.unread,
       }))
-      if (!invited && !gap && delta.prev !== null) await timeline.openGap(step, room, delta.prev)
+      if (!outside && !gap && delta.prev !== null) await timeline.openGap(step, room, delta.prev)
     }
     if (gap) {
       const ts = this.#ctx.clock.now()
@@ -328,11 +334,22 @@ export class Intake {
   /** After leaving, or being removed, no more of the room is shown: then the node's word must do. */
   async #leaveIfGone(step: Step, room: string, delta: RoomDelta): Promise<void> {
     if (delta.membership !== 'leave' && delta.membership !== 'ban') return
-    await this.#parts.rooms.update(step, room, (entry) =>
-      entry.membership === 'leave'
-        ? entry
-        : { ...entry, membership: 'leave', hidden: entry.membership === 'invite' },
-    )
+    const banned = delta.membership === 'ban'
+    await this.#parts.rooms.update(step, room, (entry) => {
+      const said = { by: null, reason: null, envelope: null }
+      if (entry.membership !== 'leave') {
+        const how = banned ? 'banned' : entry.membership === 'knock' ? 'declined' : 'removed'
+        const hidden = entry.membership === 'invite'
+        return { ...entry, membership: 'leave', hidden, ended: { how, ...said } }
+      }
+      const { ended } = entry
+      if (ended === null || banned === (ended.how === 'banned')) return entry
+      // Who banned stays known of a ban that is lifted from afar.
+      const next = banned
+        ? { how: 'banned' as const, ...said }
+        : { ...ended, how: 'allowed' as const }
+      return { ...entry, ended: next }
+    })
   }
 }
 

@@ -1,5 +1,6 @@
 /** What a room's verified state says about its summary, and which state events are told in the timeline. */
 import {
+  canInvite,
   creation,
   members,
   membershipOf,
@@ -7,6 +8,7 @@ import {
   rosterOf,
   stateEvent,
   STATE_TYPES,
+  userIdOf,
 } from '../../protocol/index.ts'
 import type { RoomEvent, RoomState } from '../../protocol/index.ts'
 import { newRoomEntry } from '../rooms/room-list.ts'
@@ -25,7 +27,7 @@ export function describeRoom(
   const kind = created?.content.kind === 'direct' ? 'direct' : 'group'
   const visibility = created?.content.visibility ?? 'private'
   const stated = membershipOf(state, me)
-  const membership = stated === 'join' || stated === 'invite' ? stated : 'leave'
+  const membership = stated === undefined || stated === 'ban' ? 'leave' : stated
   const entry = before ?? newRoomEntry({ id: room, kind, visibility, membership })
   const invitation = stateEvent(state, STATE_TYPES.member, me)
   const inviter =
@@ -39,6 +41,11 @@ export function describeRoom(
     visibility,
     membership,
     hidden: isHidden(entry, membership, invitation, me),
+    ended: endingOf(entry, invitation, me, state),
+    asking: everyone.filter(
+      ({ member, membership: standing }) => standing === 'knock' && canInvite(state, me, member),
+    ).length,
+    ...(membership === 'leave' ? { unread: 0, unseen: 0, mentions: 0 } : {}),
     name: nameOf(state),
     topic: topicOf(state),
     memberCount: everyone.filter((one) => one.membership === 'join').length,
@@ -66,7 +73,33 @@ function isHidden(
   me: string,
 ): boolean {
   if (membership !== 'leave') return false
+  if (entry.hidden && entry.membership === 'leave') return true
   return entry.membership === 'invite' || own === undefined || own.header.member === me
+}
+
+function endingOf(
+  entry: RoomEntry,
+  own: RoomEvent | undefined,
+  me: string,
+  state: RoomState,
+): RoomEntry['ended'] {
+  const content = own === undefined ? null : readContent(own, STATE_TYPES.member)
+  if (own === undefined || content === null) return null
+  const { membership, reason } = content
+  if (own.header.member === me || (membership !== 'leave' && membership !== 'ban')) return null
+  const { ended } = entry
+  if (ended !== null && ended.envelope === own.envelopeId) return ended
+  const how =
+    membership === 'ban'
+      ? 'banned'
+      : entry.membership === 'knock'
+        ? 'declined'
+        : ended?.how === 'banned'
+          ? 'allowed'
+          : 'removed'
+  const { member } = own.header
+  const by = { member, userId: userIdOf(state, member) ?? '' }
+  return { how, by, reason: reason ?? null, envelope: own.envelopeId }
 }
 
 function nameIfSame(known: { member: string; name: string } | null, member: string): string {
@@ -136,6 +169,10 @@ function tell(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {
       const topic = readContent(event, STATE_TYPES.topic)?.topic ?? ''
       return event.header.replaces === null ? [] : [{ what: 'topic', by, topic }]
     }
+    case STATE_TYPES.joinRules: {
+      const rule = readContent(event, STATE_TYPES.joinRules)?.join_rule ?? 'invite'
+      return event.header.replaces === null ? [] : [{ what: 'join_rule', by, rule }]
+    }
     case STATE_TYPES.power:
       return event.header.replaces === null ? [] : [{ what: 'power', by }]
     default:
@@ -146,17 +183,25 @@ function tell(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {
 function tellMembership(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {
   const { member: by, state_key: who = '' } = event.header
   const was = membershipOf(before, who)
-  switch (readContent(event, STATE_TYPES.member)?.membership) {
+  const content = readContent(event, STATE_TYPES.member)
+  const { reason } = content ?? {}
+  const said = reason === undefined ? {} : { reason }
+  switch (content?.membership) {
     case 'join':
       // The creator's own joining is part of making the room.
       return was === 'join' || creation(before)?.creator === who ? [] : [{ what: 'joined', who }]
     case 'invite':
       return [{ what: 'invited', who, by }]
     case 'leave':
-      if (by !== who) return [{ what: 'removed', who, by }]
+      if (by !== who && was === 'ban') return [{ what: 'unbanned', who, by }]
+      if (by !== who && was === 'knock') return [{ what: 'knock_declined', who, by }]
+      if (by !== who) return [{ what: 'removed', who, by, ...said }]
+      if (was === 'knock') return [{ what: 'knock_withdrawn', who }]
       return was === 'invite' ? [{ what: 'declined', who }] : [{ what: 'left', who }]
     case 'ban':
-      return [{ what: 'banned', who, by }]
+      return [{ what: 'banned', who, by, ...said }]
+    case 'knock':
+      return [{ what: 'knocked', who }]
     default:
       return []
   }

@@ -1,9 +1,11 @@
 /** Rooms as they are shown: summaries for the list, details with members, devices and what one may do. */
 import {
   activeDevices,
+  canBan,
   canInvite,
   canKick,
   canSend,
+  canUnban,
   historyVisibilityOf,
   joinRuleOf,
   members,
@@ -25,9 +27,10 @@ import type { Contacts } from '../devices/contacts.ts'
 import type { RoomEntry } from '../rooms/room-records.ts'
 import { serverOf } from './item-view.ts'
 
-export function summaryView(entry: RoomEntry): RoomSummary | null {
+/** `endedBy`: the name of who has ended it. */
+export function summaryView(entry: RoomEntry, endedBy: string | null): RoomSummary | null {
   if (entry.hidden) return null
-  const { inviter, peer } = entry
+  const { inviter, peer, ended } = entry
   return {
     id: entry.id,
     kind: entry.kind,
@@ -51,6 +54,8 @@ export function summaryView(entry: RoomEntry): RoomSummary | null {
           },
     hasDraft: entry.hasDraft,
     leavingAt: entry.leavingAt,
+    ended: ended === null ? null : { how: ended.how, by: endedBy, reason: ended.reason },
+    asking: entry.asking,
   }
 }
 
@@ -86,8 +91,8 @@ export async function detailsView(
     can: {
       send: can(MESSAGE_TYPES.message, false),
       invite: entry.kind === 'group' && canInvite(state, me.member, nobody),
-      kick: here.some(({ id }) => id !== me.member && canKick(state, me.member, id)),
       rename: entry.kind === 'group' && can(STATE_TYPES.name, true),
+      setJoinRule: entry.kind === 'group' && can(STATE_TYPES.joinRules, true),
       redactOthers:
         can(MESSAGE_TYPES.redaction, false) &&
         powerOf(state, me.member) >= powerLevels(state).redact,
@@ -123,6 +128,13 @@ export async function memberView(
     me: member === me.member,
     devices: manifest === null ? [] : devicesView(manifest, compared),
     changed: person !== null && person.changed !== null,
+    can: {
+      remove: stated?.membership !== 'knock' && canKick(state, me.member, member),
+      ban: stated?.membership !== 'ban' && canBan(state, me.member, member),
+      unban: canUnban(state, me.member, member),
+      letIn: stated?.membership === 'knock' && canInvite(state, me.member, member),
+      decline: stated?.membership === 'knock' && canKick(state, me.member, member),
+    },
   }
 }
 

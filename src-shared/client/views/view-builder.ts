@@ -20,6 +20,7 @@ import type { ApproverPairing } from '../pairing/approver.ts'
 import type { NewDevicePairing } from '../pairing/new-device.ts'
 import type { FarServers } from '../rooms/far-servers.ts'
 import type { RoomList } from '../rooms/room-list.ts'
+import type { RoomEntry } from '../rooms/room-records.ts'
 import type { RoomStates } from '../rooms/room-states.ts'
 import type { Connection } from '../sync/connection.ts'
 import type { Intake } from '../sync/intake.ts'
@@ -96,12 +97,19 @@ export class ViewBuilder implements ViewSource {
 
   async room(room: string): Promise<RoomSummary | null> {
     const entry = await this.#parts.rooms.get(this.#ctx.db, room)
-    return entry === null ? null : summaryView(entry)
+    return entry === null ? null : this.#summary(entry)
   }
 
   async rooms(): Promise<readonly RoomSummary[]> {
     const entries = await this.#parts.rooms.all(this.#ctx.db)
-    return entries.map(summaryView).filter((summary) => summary !== null)
+    const summaries = await Promise.all(entries.map((entry) => this.#summary(entry)))
+    return summaries.filter((summary) => summary !== null)
+  }
+
+  async #summary(entry: RoomEntry): Promise<RoomSummary | null> {
+    const by = entry.ended?.by ?? null
+    const name = by === null ? null : await this.#parts.items.name(by.member, by.userId)
+    return summaryView(entry, name)
   }
 
   async alerts(): Promise<readonly Alert[]> {
@@ -169,7 +177,7 @@ export class ViewBuilder implements ViewSource {
   async details(room: string): Promise<RoomDetails> {
     const { db } = this.#ctx
     const entry = await this.#parts.rooms.get(db, room)
-    const summary = entry === null ? null : summaryView(entry)
+    const summary = entry === null ? null : await this.#summary(entry)
     if (entry === null || summary === null) throw new EngineError('unknown_room')
     const state = await this.#parts.states.get(db, room)
     const silent = this.#parts.farServers.silentOf(room)

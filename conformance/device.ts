@@ -253,7 +253,7 @@ export class TestDevice {
   /** The founding state and, after it, whatever `more` says; sealed against a simulated state. */
   createRoomBody(
     more: readonly StateBody[] = [],
-    options: { visibility?: 'private' | 'invite_only'; history?: HistoryOf } = {},
+    options: { visibility?: 'private' | 'invite_only' | 'shadow'; history?: HistoryOf } = {},
   ): Body<'createRoom'> & { readonly submissions: Submission[] } {
     const visibility = options.visibility ?? 'private'
     const founder = {

@@ -39,9 +39,13 @@ import { createLocalNotifier } from './sync/notifier.ts'
 import type { Notifier } from './sync/notifier.ts'
 import { createTurns } from './sync/turns.ts'
 import type { Turns } from './sync/turns.ts'
+import { createTyping } from './sync/typing.ts'
+import type { Typing } from './sync/typing.ts'
 
 /** Each may fetch a room's whole past. */
 const LOOK_UPS = { max: 30, windowMs: 10 * 60_000 }
+/** A client says it every ten seconds, and when it stops. */
+const TYPING = { max: 60, windowMs: 60_000 }
 
 export interface Context {
   readonly config: NodeConfig
@@ -57,6 +61,11 @@ export interface Context {
   readonly prekeyQuota: Quota
   /** Rooms elsewhere that an account looks for. */
   readonly lookUps: Quota
+  readonly typing: Typing
+  /** As `typing.say`, also to the other processes of this node. */
+  readonly sayTyping: Typing['say']
+  /** By who says it. */
+  readonly typingQuota: Quota
   readonly roomStates: RoomStates
   readonly peers: PeerCalls
   readonly serverKeys: ServerKeyBook
@@ -77,6 +86,11 @@ export interface Context {
 }
 
 export type After = (ms: number, work: () => void) => () => void
+
+/** What processes of one node say to each other in passing. */
+type Whisper =
+  | { readonly typing: [room: string, member: string, ms: number] }
+  | { readonly turn: [member: string, device: string] }
 
 /** What tests put in place of the world. */
 export interface World {
@@ -113,6 +127,8 @@ export async function createContext(
   const log = world.log ?? createLog(config.logLevel)
   const metrics = createMetrics()
   const notifier = createLocalNotifier()
+  const typing = createTyping(world.after)
+  const turns = createTurns()
   let wake: Outbound['wake'] = () => undefined
   let reloadKeys: () => void = () => undefined
   let reread: () => void = () => undefined
@@ -123,6 +139,11 @@ export async function createContext(
     onNews: (members) => notifier.wake(members),
     onOutbound: (servers) => wake(servers),
     onKeys: () => reloadKeys(),
+    onWhisper(text) {
+      const said = JSON.parse(text) as Whisper
+      if ('turn' in said) turns.overtaken(...said.turn)
+      else typing.say(...said.typing)
+    },
     onState(state) {
       metrics.databaseUp(state === 'up')
       if (state === 'up') log.info('the database is back')
@@ -183,9 +204,15 @@ export async function createContext(
     keys,
     notifier,
     acks: createAcks(storage, world.after),
-    turns: createTurns(),
+    turns,
     passwords: await createPasswords(config.passwordCost, world.random),
     prekeyQuota: createQuota(config.rateLimits?.oneTimePrekeys ?? null),
+    typing,
+    sayTyping(room, member, ms) {
+      typing.say(room, member, ms)
+      storage.whisper(JSON.stringify({ typing: [room, member, ms] }))
+    },
+    typingQuota: createQuota(config.rateLimits === null ? null : TYPING),
     lookUps: createQuota(config.rateLimits === null ? null : LOOK_UPS),
     roomStates: createRoomStates(crypto, () => storage.undone()),
     peers,

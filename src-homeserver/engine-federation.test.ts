@@ -49,6 +49,18 @@ describe('two people on two nodes', () => {
     await until(async () => (await messages(ada, room))[0]?.delivery === 'delivered')
     expect((await messages(ada, room))[0]?.deliveredTo).toEqual(['BEN'])
     expect(await texts(ben, room)).toEqual(['hello', 'hello yourself'])
+    // Who looks at it sees that the other writes, and no longer once it is said.
+    ben.engine.watch(room)
+    const seen = () =>
+      ben.changes.flatMap((change) => (change.kind === 'typing' ? [change.names.join()] : []))
+    ada.engine.setTyping(true)
+    await until(async () => {
+      await ada.engine.writing(room, true)
+      await ada.engine.writing(room, false)
+      return seen().includes('ADA')
+    })
+    await say(ada, room, 'and so on')
+    await until(() => seen().at(-1) === '')
   })
 
   it('are told who cannot be found, and of whom it cannot be known', async () => {

@@ -232,6 +232,39 @@ describe('a group', () => {
   })
 })
 
+describe('coming into a room', () => {
+  it('before its own node has told of it: who joined since the invitation is known all the same', async () => {
+    const [ada, ben] = await pair()
+    let release: () => void = () => undefined
+    let held: Promise<void> = Promise.resolve()
+    const slow = (real: Transport): Transport => ({
+      request: async (request, cancel) => {
+        const response = await real.request(request, cancel)
+        if (request.path.includes('/sync')) await held
+        return response
+      },
+    })
+    const cleo = await newUser(node, 'cleo', { transport: slow })
+    users.push(cleo)
+    const { room } = await ada.engine.createGroup({
+      name: 'Tea',
+      topic: '',
+      invite: ['ben', 'cleo'],
+      historyVisibility: 'joined',
+    })
+    for (const { engine } of [ben, cleo]) await until(() => engine.roomList().length === 1)
+    held = new Promise((resolve) => (release = resolve))
+    await ben.engine.accept(room)
+    await cleo.engine.accept(room)
+    await until(() => ben.engine.roomList()[0]?.memberCount === 3)
+    await say(ben, room, 'just in time')
+    await until(async () => (await messages(ben, room))[0]?.delivery !== 'sending')
+    release()
+    await until(async () => (await texts(cleo, room)).includes('just in time'))
+    expect(noticed(await timeline(cleo, room))).not.toContain('refused')
+  })
+})
+
 describe('being offline', () => {
   it('keeps what is written and sends it when the network is back', async () => {
     const cable = pluggable()

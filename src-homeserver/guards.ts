@@ -46,6 +46,7 @@ export const ownGuards = [
   'manifest_origin',
   'manifest_rollback',
   'profile_origin',
+  'typing_origin',
   // What is given away
   'room_view',
   'body_view',

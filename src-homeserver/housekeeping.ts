@@ -25,6 +25,7 @@ export async function tidy(context: Context): Promise<void> {
   await context.acks.flush()
   await storage.write(async (tx) => {
     await tx.devices.dropExpiredTokens(time)
+    await tx.counters.dropEnded(time)
     await tx.txns.dropBefore(time - TXNS_KEPT_MS)
     await tx.federation.forgetItems(time - TXNS_KEPT_MS)
     await tx.prekeys.forgetClaimed(time - CLAIMED_PREKEYS_KEPT_MS)

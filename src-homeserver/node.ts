@@ -81,6 +81,7 @@ export async function startRunning(
         }, STOP_PATIENCE_MS)
         await Promise.all([app.close(), peerApp?.close()])
         clearTimeout(overdue)
+        context.typing.close()
         await context.outbound.close()
         await context.comeback.close()
         context.exchange.close()

@@ -4,10 +4,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { inviteBody, joinBody, toBase64Url } from '../src-shared/protocol/index.ts'
-import { signServerRequest } from '../src-shared/api/index.ts'
-import { isolated } from './config.ts'
+import { deviceKeysOf, inviteBody, joinBody, toBase64Url } from '../src-shared/protocol/index.ts'
+import { signServerRequest, streamClose } from '../src-shared/api/index.ts'
+import { defaultRateLimits, isolated } from './config.ts'
 import type { NodeConfig } from './config.ts'
+import { hashToken } from './http/bearer.ts'
+import { attempt } from './sync/attempt.ts'
+import { openStreamTo } from './testing/stream-client.ts'
 import { createRequestGuard } from './federation/request-guard.ts'
 import { newPostgresDatabase } from './testing/database.ts'
 import { FakePeer } from '../conformance/fake-peer.ts'
@@ -187,6 +190,80 @@ describe('two processes that serve one name', () => {
         errcode: 'E_BAD_SIGNATURE',
         details: { rule: 'replayed' },
       })
+  })
+
+  it('count what costs most together: trying passwords, and emptying somebody’s prekeys', async () => {
+    const rateLimits = {
+      ...defaultRateLimits,
+      login: { max: 3, windowMs: 60_000 },
+      oneTimePrekeys: { max: 2, windowMs: 60_000 },
+    }
+    const database = await newPostgresDatabase()
+    const nodes = [
+      await inProcess({ database, rateLimits }),
+      await inProcess({ database, rateLimits }),
+    ]
+    const [a, b] = nodes
+    if (a === undefined || b === undefined) throw new Error('no nodes')
+    const alice = await register(a, 'alice')
+    const bob = await register(b, 'bob')
+    await bob.uploadKeys(5)
+    const had: boolean[] = []
+    for (const { url } of [a, b, a, b]) {
+      alice.url = url
+      const wanted = { user_id: bob.userId, member: bob.member, device: bob.id }
+      const { bundles } = await alice.ok('claimKeys', { body: { devices: [wanted] } })
+      had.push(bundles[0]?.bundle.one_time !== undefined)
+    }
+    expect(had).toEqual([true, true, false, false])
+    const tried: string[] = []
+    for (const { url } of [a, b, a, b, a]) {
+      bob.url = url
+      const body = {
+        user: 'bob',
+        password: 'a guess',
+        device: deviceKeysOf(crypto, bob.secrets),
+        proof: bob.proof(),
+      }
+      const answer = await bob.call('login', { token: null, body })
+      tried.push(String(answer.body.errcode))
+      if (answer.status === 429) expect(answer.body.retry_after_ms).toBeGreaterThan(0)
+    }
+    const guessed = 'M_FORBIDDEN'
+    const refused = 'M_LIMIT_EXCEEDED'
+    expect(tried).toEqual([guessed, guessed, guessed, refused, refused])
+  })
+
+  it('let a device have one sync between them, and tell who writes from one to the other', async () => {
+    const database = await newPostgresDatabase()
+    const [a, b] = [await inProcess({ database }), await inProcess({ database })]
+    const alice = await register(a, 'alice')
+    const bob = await register(b, 'bob')
+    const room = await meet(alice, bob)
+    const look = { lists: { all: { ranges: [[0, 9] as [number, number]], timeline: 5 } } }
+    const stream = await openStreamTo(a.url, { token: alice.token })
+    stream.say({ type: 'start', ...look, typing: [room] })
+    const { next } = await stream.next()
+    await bob.ok('typing', { params: { roomId: room }, body: { timeout: 20_000 } })
+    await until(() => stream.frames.some(({ type }) => type === 'typing'))
+    expect(stream.frames.find(({ type }) => type === 'typing')).toEqual({
+      type: 'typing',
+      rooms: { [room]: [bob.member] },
+    })
+    // The same device begins at the other process: it goes on there, and here it is over.
+    const other = await openStreamTo(b.url, { token: alice.token })
+    other.say({ type: 'start', since: next, ...look })
+    await other.next()
+    expect(await stream.end()).toBe(streamClose.replaced)
+    const turn = a.context.turns.take(alice.member, alice.id)
+    const late = { since: null, stored: false, windows: { look, turn } }
+    const { member, userId, id: device } = alice
+    const tokenHash = hashToken(alice.token)
+    const caller = { member, userId, device, tokenHash, scope: 'full' as const }
+    await expect(attempt(a.context, caller, late)).rejects.toMatchObject({
+      errcode: 'M_LIMIT_EXCEEDED',
+    })
+    other.socket.terminate()
   })
 
   it('sign with one key, and take a new one over', async () => {

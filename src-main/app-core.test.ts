@@ -390,6 +390,15 @@ describe('a running account', () => {
       mention: false,
     })
 
+  it('shows others of the user what the settings say, from the moment it is made', async () => {
+    expect(bench.engines.at(-1)?.shows).toEqual({ receipts: true, typing: true })
+    await bench.call('app.setSettings', { sendReadReceipts: false })
+    expect(bench.engines.at(-1)?.shows).toEqual({ receipts: false, typing: true })
+    await bench.restart()
+    await bench.call('app.setSettings', { sendTyping: false })
+    expect(bench.engines.at(-1)?.shows).toEqual({ receipts: false, typing: false })
+  })
+
   it('lives on the personal node where no other was named', () => {
     expect(bench.core.state.accounts[0]?.personalNode).toBe(true)
   })

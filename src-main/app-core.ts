@@ -15,7 +15,7 @@ import type { VaultPlaces } from './accounts/accounts.ts'
 import { AccountRegistry } from './accounts/registry.ts'
 import { AppError } from './app-error.ts'
 import { Drafts } from './accounts/drafts.ts'
-import type { EngineChange, EngineFactory } from './engine-port.ts'
+import type { Engine, EngineChange, EngineFactory } from './engine-port.ts'
 import { findHomeserver } from './homeserver.ts'
 import { createHandlers } from './ipc/handlers.ts'
 import type { Handlers } from './ipc/dispatch.ts'
@@ -71,6 +71,8 @@ export class AppCore {
   #stage: AppState['stage'] = 'starting'
   #keyProblem: Problem = null
   #keychain: AppState['keychain'] = 'none'
+  /** Engines that have been told what the user wants others to see. */
+  readonly #withSettings = new WeakSet<Engine>()
   #accounts: Accounts | null = null
   readonly #watched = new Map<string, string | null>()
   #cancelNodeCheck: () => void = () => {}
@@ -264,9 +266,6 @@ export class AppCore {
       onListChange: () => this.#listChanged(),
     })
     await this.#accounts.openAll()
-    for (const host of this.#accounts.hosts) {
-      void host.engine.setReadReceipts(this.#o.settings.current.sendReadReceipts)
-    }
     this.#watchNode()
   }
 
@@ -274,6 +273,13 @@ export class AppCore {
   #listChanged(): void {
     const accounts = this.#accounts
     if (accounts === null) return
+    for (const { engine } of accounts.hosts) {
+      if (this.#withSettings.has(engine)) continue
+      this.#withSettings.add(engine)
+      const { sendReadReceipts, sendTyping } = this.#o.settings.current
+      void engine.setReadReceipts(sendReadReceipts)
+      engine.setTyping(sendTyping)
+    }
     if (accounts.problems.length > 0) this.#setStage('vault_problem')
     else this.#setStage(accounts.hosts.length > 0 ? 'ready' : 'onboarding')
   }
@@ -310,6 +316,9 @@ export class AppCore {
           removed: [...change.removed],
           reset: change.reset,
         })
+        return
+      case 'typing':
+        emit('typing', { account, room: change.room, names: change.names })
         return
       case 'details':
         emit('details', { account, room: change.room })
@@ -470,6 +479,7 @@ export class AppCore {
     shell.setTheme(next.theme)
     for (const host of this.#accounts?.hosts ?? []) {
       await host.engine.setReadReceipts(next.sendReadReceipts)
+      host.engine.setTyping(next.sendTyping)
     }
     emit('settings', next)
     return next

@@ -86,6 +86,7 @@ describe('settings', () => {
       theme: 'dark',
       notifications: 'full',
       sendReadReceipts: true,
+      sendTyping: true,
       confirmLinks: true,
     })
     writeFileSync(path, 'not json')

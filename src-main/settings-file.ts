@@ -8,6 +8,7 @@ const defaults: Settings = {
   theme: 'system',
   notifications: 'full',
   sendReadReceipts: true,
+  sendTyping: true,
   confirmLinks: true,
 }
 

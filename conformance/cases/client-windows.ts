@@ -8,7 +8,7 @@ import type { Case } from '../case.ts'
 import { fakeWrap } from '../device.ts'
 import type { TestDevice } from '../device.ts'
 import { Follower } from '../follower.ts'
-import { pairOf } from '../setting.ts'
+import { expectError, pairOf } from '../setting.ts'
 
 class Stream {
   readonly #socket: WebSocket
@@ -97,6 +97,29 @@ export const clientWindows: readonly Case[] = [
         for (const room of Object.keys(told.summaries ?? {})) seen.add(room)
       }
       assert.ok(seen.has(quiet), 'a room in which something happened is told')
+    },
+  },
+  {
+    name: 'tells who looks at a room that somebody writes there, and no stranger',
+    section: '9.11',
+    feature: 'typing',
+    async run(setting) {
+      const alice = await setting.regular('alice')
+      const owner = await setting.newcomer('writing')
+      const stranger = await setting.newcomer('elsewhere')
+      const room = await setting.room(alice, [owner])
+      const ask = (who: TestDevice, more: object = {}) =>
+        who.ok('syncWindows', { body: { rooms: {}, typing: [room], ...more } })
+      const { next } = await ask(owner)
+      const waiting = ask(owner, { since: next, timeout: 20_000 })
+      await alice.ok('typing', { params: { roomId: room }, body: { timeout: 10_000 } })
+      assert.deepEqual((await waiting).typing, { [room]: [alice.member] })
+      assert.equal((await ask(stranger)).typing?.[room], undefined)
+      const theirs = { params: { roomId: room }, body: { timeout: 1_000 } }
+      expectError(await stranger.call('typing', theirs), 404, 'M_NOT_FOUND')
+      const shadow = await alice.createRoom([], { visibility: 'shadow' })
+      const hidden = { params: { roomId: shadow }, body: { timeout: 1_000 } }
+      expectError(await alice.call('typing', hidden), 403, 'M_FORBIDDEN')
     },
   },
   {

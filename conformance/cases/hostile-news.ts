@@ -190,6 +190,23 @@ export const hostileNews: readonly HostileCase[] = [
     },
   },
   {
+    name: 'takes that somebody writes only from the home of who does',
+    section: '15.5',
+    peers: ['evil', 'third'],
+    without: ['typing_origin'],
+    async run(setting) {
+      const scene = await Scene.open(setting)
+      const tom = await thirdIn(setting, scene)
+      const { alice, room } = scene
+      const said = { room: room.id, timeout: 20_000 }
+      for (const { member } of [tom, alice])
+        expectRefused(await scene.push({ kind: 'typing', member, ...said }))
+      const look = { rooms: {}, typing: [room.id] }
+      const told = await alice.ok('syncWindows', { body: look })
+      assert.deepEqual(told.typing?.[room.id] ?? [], [])
+    },
+  },
+  {
     name: 'takes news of a manifest only from the home of its account',
     section: '15.5',
     peers: ['evil', 'third'],

@@ -451,6 +451,9 @@ test('somebody at the door: waiting there, put out', async () => {
   await isAccessible(ada, 'banned')
   await changed({})
   await expect(composer(page)).toBeVisible()
+  await tell(ada, 'typing', { account, room: room.id, names: ['Bo 鷺', 'Cem'] })
+  await expect(page.locator('.writing')).toHaveText('Bo 鷺 and Cem are writing…')
+  await isAccessible(ada, 'writing')
 })
 
 test('leaving, and taking it back', async () => {

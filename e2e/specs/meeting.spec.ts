@@ -190,51 +190,51 @@ test.describe('a group of three', () => {
     await expect(cy.page.getByText(/^Ada removed you from Night circle/)).toBeVisible()
     await expect(roomRow(cy.page, 'Night circle 🌙')).toContainText('You were removed')
   })
+})
 
-  test('by asking: with the link one asks to come in, and somebody there opens', async () => {
-    const details = ada.page.getByRole('complementary', { name: 'Details' })
-    await details.getByRole('button', { name: 'Change', exact: true }).click()
-    const access = ada.page.getByRole('dialog', { name: 'Who can join' })
-    await access.getByRole('radio', { name: /^By asking/ }).click()
-    await access.getByRole('button', { name: 'Save' }).click()
-    await watchDesktop(ada.app)
-    await details.getByRole('button', { name: 'Copy link' }).click()
-    await expect.poll(async () => (await askedOf(ada.app)).copied).toHaveLength(1)
-    const link = (await askedOf(ada.app)).copied[0] ?? ''
+test('the group opens its door: with the link one asks, and somebody inside lets one in', async () => {
+  const details = ada.page.getByRole('complementary', { name: 'Details' })
+  await details.getByRole('button', { name: 'Change', exact: true }).click()
+  const access = ada.page.getByRole('dialog', { name: 'Who can join' })
+  await access.getByRole('radio', { name: /^By asking/ }).click()
+  await access.getByRole('button', { name: 'Save' }).click()
+  await watchDesktop(ada.app)
+  await details.getByRole('button', { name: 'Copy link' }).click()
+  await expect.poll(async () => (await askedOf(ada.app)).copied).toHaveLength(1)
+  const link = (await askedOf(ada.app)).copied[0] ?? ''
 
-    const { page } = cy
-    await page.getByRole('button', { name: 'Remove from the list' }).click()
-    await expect(roomRow(page, 'Night circle 🌙')).toHaveCount(0)
-    await page.getByRole('button', { name: 'New conversation' }).first().click()
-    const dialog = page.getByRole('dialog', { name: 'New conversation' })
-    await dialog.getByLabel('Who do you want to talk to?').fill(link)
-    await dialog.getByLabel('Who do you want to talk to?').press('Enter')
-    await expect(dialog.getByRole('group', { name: 'Night circle 🌙' })).toBeVisible()
-    await dialog.getByRole('button', { name: 'Ask to join' }).click()
-    await expect(
-      page.getByRole('heading', { name: 'You have asked to join Night circle 🌙' }),
-    ).toBeVisible()
-    await ada.page.getByRole('button', { name: /^Let .* in$/ }).click()
-    await accept(page, 'Night circle 🌙')
-    await say(page, 'Thank you for opening')
-    await sees(ada.page, 'Thank you for opening')
-  })
+  const { page } = cy
+  await page.getByRole('button', { name: 'Remove from the list' }).click()
+  await expect(roomRow(page, 'Night circle 🌙')).toHaveCount(0)
+  await page.getByRole('button', { name: 'New conversation' }).first().click()
+  const dialog = page.getByRole('dialog', { name: 'New conversation' })
+  await dialog.getByLabel('Who do you want to talk to?').fill(link)
+  await dialog.getByLabel('Who do you want to talk to?').press('Enter')
+  await expect(dialog.getByRole('group', { name: 'Night circle 🌙' })).toBeVisible()
+  await dialog.getByRole('button', { name: 'Ask to join' }).click()
+  await expect(
+    page.getByRole('heading', { name: 'You have asked to join Night circle 🌙' }),
+  ).toBeVisible()
+  await ada.page.getByRole('button', { name: /^Let .* in$/ }).click()
+  await accept(page, 'Night circle 🌙')
+  await say(page, 'Thank you for opening')
+  await sees(ada.page, 'Thank you for opening')
+})
 
-  test('who is banned is told by whom and why, and may come back once the ban is lifted', async () => {
-    const details = ada.page.getByRole('complementary', { name: 'Details' })
-    await details.getByRole('button', { name: /^سيرين/ }).click()
-    await details.getByRole('button', { name: /^Ban/ }).click()
-    const question = ada.page.getByRole('alertdialog')
-    await question.getByLabel(/^Reason/).fill('Spoilers')
-    await question.getByRole('button', { name: 'Ban', exact: true }).click()
-    await expect(
-      cy.page.getByText(
-        'Ada banned you from Night circle 🌙. You can’t come back until the ban is lifted. The reason given: “Spoilers”',
-      ),
-    ).toBeVisible()
-    const banned = details.getByRole('region', { name: 'Banned' })
-    await banned.getByRole('button', { name: /^Allow/ }).click()
-    await expect(banned).toHaveCount(0)
-    await expect(cy.page.getByText(/^Ada lifted your ban/)).toBeVisible()
-  })
+test('who is banned is told by whom and why, and may come back once the ban is lifted', async () => {
+  const details = ada.page.getByRole('complementary', { name: 'Details' })
+  await details.getByRole('button', { name: /^سيرين/ }).click()
+  await details.getByRole('button', { name: /^Ban/ }).click()
+  const question = ada.page.getByRole('alertdialog')
+  await question.getByLabel(/^Reason/).fill('Spoilers')
+  await question.getByRole('button', { name: 'Ban', exact: true }).click()
+  await expect(
+    cy.page.getByText(
+      'Ada banned you from Night circle 🌙. You can’t come back until the ban is lifted. The reason given: “Spoilers”',
+    ),
+  ).toBeVisible()
+  const banned = details.getByRole('region', { name: 'Banned' })
+  await banned.getByRole('button', { name: /^Allow/ }).click()
+  await expect(banned).toHaveCount(0)
+  await expect(cy.page.getByText(/^Ada lifted your ban/)).toBeVisible()
 })

@@ -40,6 +40,14 @@ test('what one writes the other reads, in any script', async () => {
   await sees(ada.page, 'Right back to you')
 })
 
+test('who writes is seen writing, until the message is there', async () => {
+  await composer(bo.page).pressSequentially('Wai')
+  await expect(ada.page.getByText('Bo 鷺 is writing…', { exact: true }).first()).toBeVisible()
+  await say(bo.page, 'Wait, I have it')
+  await sees(ada.page, 'Wait, I have it')
+  await expect(ada.page.locator('.writing')).toHaveText('')
+})
+
 test('a message is marked delivered only when a device of the other has it', async () => {
   await bo.quit()
   await say(ada.page, 'Are you there?')

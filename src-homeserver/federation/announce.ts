@@ -131,6 +131,19 @@ export async function tellResidents(
     if (isOther(context, server)) await wait(context, tx, server, kind, item)
 }
 
+/** Said once, to those that answer now; never kept, never tried again. */
+export function whisperToServers(
+  context: Context,
+  servers: readonly string[],
+  said: { readonly room: string; readonly member: string; readonly timeout: number },
+): void {
+  for (const server of servers)
+    if (isOther(context, server)) {
+      const id = toBase64Url(context.random(16))
+      context.outbound.whisper(server, { kind: 'typing', id, ...said })
+    }
+}
+
 export async function tellServer(
   context: Context,
   tx: Tx,

@@ -217,6 +217,38 @@ describe('a room across two nodes', () => {
     expect(profile.display_name).toBe('Alice of A')
   })
 
+  it('carries that somebody writes to who answers now, and keeps nothing for who does not', async () => {
+    const [alice, bob] = await people()
+    const room = await together(alice, bob)
+    const writes = (timeout: number) =>
+      bob.ok('typing', { params: { roomId: room }, body: { timeout } })
+    const look = (since: string | undefined, timeout: number) =>
+      alice.ok('syncWindows', {
+        body: { rooms: {}, typing: [room], timeout, ...(since === undefined ? {} : { since }) },
+      })
+    let { next } = await look(undefined, 0)
+    const told = async (): Promise<readonly string[]> => {
+      for (;;) {
+        const answer = await look(next, 20_000)
+        next = answer.next
+        if (answer.typing !== undefined) return answer.typing[room] ?? []
+      }
+    }
+    const waiting = told()
+    await writes(20_000)
+    expect(await waiting).toEqual([bob.member])
+    await writes(0)
+    expect(await told()).toEqual([])
+    net.cut('a.test', 'b.test')
+    try {
+      await writes(20_000)
+      const left = await b.node?.context.storage.read((tx) => tx.federation.destinations())
+      expect(left).toEqual([])
+    } finally {
+      net.heal()
+    }
+  })
+
   it('shows messages from before only as the room allows it', async () => {
     const [alice, bob] = await people()
     for (const [history, shown] of [

@@ -4,7 +4,7 @@
  */
 import { paddedSize, toBase64Url } from '../../src-shared/protocol/index.ts'
 import { MAX_ITEMS } from '../../src-shared/api/index.ts'
-import type { ItemOutcome, ServerBody } from '../../src-shared/api/index.ts'
+import type { ItemOutcome, ServerBody, ServerItem } from '../../src-shared/api/index.ts'
 import type { FederationConfig } from '../config.ts'
 import { failure } from '../log.ts'
 import type { Log } from '../log.ts'
@@ -36,6 +36,8 @@ export interface Outbound {
   silentSince(server: string): number | null
   /** The server has just asked something: it is there. */
   heard(server: string): void
+  /** Sent once if the server answers now; the latest of one member in one room counts. */
+  whisper(server: string, item: TypingItem): void
   /** Takes up what waited when the node stopped. */
   start(): Promise<void>
   /** Resolves when nothing is on its way any more. */
@@ -54,6 +56,11 @@ export interface OutboundParts {
   readonly stopping: AbortSignal
 }
 
+/** What is whispered is old after this. */
+const WHISPER_MS = 5_000
+const MAX_WHISPERS = 100
+const WHISPERS_AT_ONCE = 32
+
 interface Lane {
   running: Promise<void> | null
   /** Something came while it ran. */
@@ -67,6 +74,7 @@ interface Lane {
 }
 
 type Item = ServerBody<'transaction'>['items'][number]
+type TypingItem = Extract<ServerItem, { kind: 'typing' }>
 
 export function createOutbound(parts: OutboundParts): Outbound {
   const { config, storage, calls, log, metrics, now, random, after, stopping } = parts
@@ -199,13 +207,17 @@ export function createOutbound(parts: OutboundParts): Outbound {
     }
   }
 
-  async function transmit(server: string, items: readonly Item[]): Promise<ItemOutcome[] | null> {
+  async function transmit(
+    server: string,
+    items: readonly Item[],
+    timeoutMs = TRANSACTION_MS,
+  ): Promise<ItemOutcome[] | null> {
     try {
       const body = { items: [...items] }
       const answer = await calls.call(server, 'transaction', {
         params: { txnId: toBase64Url(random(16)) },
         body: config.metadataPadding ? padded(body) : body,
-        timeoutMs: TRANSACTION_MS,
+        timeoutMs,
       })
       metrics.peerCertificate(server, null)
       if (answer.ok) return [...answer.value.results]
@@ -227,7 +239,34 @@ export function createOutbound(parts: OutboundParts): Outbound {
     }
   }
 
+  const whispers = new Map<string, Map<string, TypingItem>>()
+
+  async function whisperAll(server: string, waiting: Map<string, TypingItem>): Promise<void> {
+    while (waiting.size > 0 && !stopping.aborted) {
+      const items = [...waiting.values()]
+      waiting.clear()
+      if ((await transmit(server, items, WHISPER_MS)) === null) return
+    }
+  }
+
   return {
+    whisper(server, item) {
+      const lane = lanes.get(server)
+      // Who is left alone for now would only be told late.
+      if (stopping.aborted || (lane !== undefined && lane.failures > 0)) return
+      const key = `${item.room} ${item.member}`
+      const waiting = whispers.get(server)
+      if (waiting !== undefined) {
+        if (waiting.size < MAX_WHISPERS || waiting.has(key)) waiting.set(key, item)
+        return
+      }
+      if (whispers.size >= WHISPERS_AT_ONCE) return
+      const first = new Map([[key, item]])
+      whispers.set(server, first)
+      whisperAll(server, first)
+        .catch((error: unknown) => log.debug(failure(error), 'whispering'))
+        .finally(() => whispers.delete(server))
+    },
     wake(servers) {
       if (servers === null)
         sweep(true).catch((error: unknown) => log.debug(failure(error), 'looking for what waits'))

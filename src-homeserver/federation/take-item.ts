@@ -1,11 +1,13 @@
 /** One item of another server's transaction, by its kind; each is judged alone. */
 import {
+  canSend,
   checkAgainstAuthEvents,
   deviceKeyOf,
   fromBase64Url,
   homeServerOf,
   isJsonObject,
   isJoined,
+  MESSAGE_TYPES,
   openState,
   parseUserId,
   readContent,
@@ -61,6 +63,8 @@ async function take(context: Context, from: string, raw: JsonObject): Promise<Ve
       return takeManifest(context, from, item)
     case 'profile':
       return takeProfile(context, from, item)
+    case 'typing':
+      return takeTyping(context, from, item)
   }
 }
 
@@ -254,6 +258,24 @@ async function takeProfile(
       await tx.streams.append('profile', member, null, audience, context.now())
     return taken
   })
+}
+
+async function takeTyping(
+  context: Context,
+  from: string,
+  { room, member, timeout }: Item<'typing'>,
+): Promise<Verdict> {
+  if (!context.typingQuota.take(`${from} ${member}`, context.now())) return refused('too_many')
+  const verdict = await context.storage.read(async (tx) => {
+    const [current, known] = [await context.roomStates.current(tx, room), await tx.rooms.get(room)]
+    if (current === undefined || known?.visibility === 'shadow') return refused('unknown_room')
+    const { state } = current
+    const may = canSend(state, member, MESSAGE_TYPES.message)
+    const theirs = may && homeServerOf(state, member) === from
+    return context.guards.holds('typing_origin', theirs) ? taken : refused('wrong_origin')
+  })
+  if (verdict.outcome === 'taken') context.sayTyping(room, member, timeout)
+  return verdict
 }
 
 function list(json: Json | undefined): Json[] {

@@ -9,7 +9,7 @@ import { ApiError } from './api-error.ts'
 import type { Caller } from './call.ts'
 
 /** One customer's network: whoever has one address of it has them all. */
-const IPV6_SUBNET = 64
+export const IPV6_SUBNET = 64
 
 type LimitName = Exclude<keyof RateLimits, 'oneTimePrekeys' | 'peer' | 'peerAddress'>
 

@@ -20,6 +20,8 @@ import { authenticate } from './bearer.ts'
 import type { Call, Caller } from './call.ts'
 import { openApiDocument } from './openapi.ts'
 import { publicRateLimit, rateLimitFor } from './rate-limit.ts'
+import { createSharedLimits } from './shared-limits.ts'
+import type { SharedLimits } from './shared-limits.ts'
 import { serveStreams } from './upgrade.ts'
 
 interface ParsedBody {
@@ -75,7 +77,8 @@ export async function createServer(context: Context): Promise<FastifyInstance> {
   })
   if (context.config.rateLimits !== null)
     await app.register(rateLimit, { global: false, cache: 50_000 })
-  for (const name of Object.keys(clientApi) as EndpointName[]) addRoute(app, context, name)
+  const shared = createSharedLimits(context.storage, context.config.rateLimits, context.now)
+  for (const name of Object.keys(clientApi) as EndpointName[]) addRoute(app, context, shared, name)
   addOpenApi(app, context)
   registerDiscovery(app, context)
   registerVersion(app, context)
@@ -83,7 +86,12 @@ export async function createServer(context: Context): Promise<FastifyInstance> {
   return app
 }
 
-function addRoute<N extends EndpointName>(app: FastifyInstance, context: Context, name: N): void {
+function addRoute<N extends EndpointName>(
+  app: FastifyInstance,
+  context: Context,
+  shared: SharedLimits,
+  name: N,
+): void {
   const endpoint: Endpoint = clientApi[name]
   const handler = routes[name]
   app.route({
@@ -92,6 +100,7 @@ function addRoute<N extends EndpointName>(app: FastifyInstance, context: Context
     bodyLimit: Math.max(1, endpoint.maxBytes),
     config: { rateLimit: rateLimitFor(name, endpoint.auth, context.config.rateLimits, callerOf) },
     async onRequest(request) {
+      await shared.check(name, request.ip)
       const caller = await authenticate(context, endpoint.auth, request.headers.authorization)
       if (caller !== null) callers.set(request, caller)
     },

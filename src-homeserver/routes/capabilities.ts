@@ -11,7 +11,7 @@ export const capabilities: Handler<'capabilities'> = async ({ config, keys, now 
     versions: ['v0.1'],
     suites: [SUITE_X25519, SUITE_HYBRID],
     transports: ['long_poll', 'websocket'],
-    features: ['sync_windows'],
+    features: ['sync_windows', 'typing'],
     registration: config.registration,
     federation: config.federation.mode,
     limits,

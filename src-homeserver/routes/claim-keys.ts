@@ -92,7 +92,7 @@ async function bundleOf(
   const signed = await tx.prekeys.current(member, device, 'signed')
   if (row?.status !== 'active' || signed === undefined) return undefined
   // One account must not be able to empty another's pool; the signed prekey alone serves as well.
-  const may = context.prekeyQuota.take(`${claimer}/${member}/${device}`, context.now())
+  const may = await mayClaim(context, tx, `${claimer}/${member}/${device}`)
   const oneTime = may ? await tx.prekeys.claim(member, device) : undefined
   const kem = await tx.prekeys.current(member, device, 'kem')
   if (oneTime !== undefined)
@@ -103,6 +103,14 @@ async function bundleOf(
     ...(oneTime === undefined ? {} : { one_time: read(oneTime) }),
     ...(kem === undefined ? {} : { kem: read(kem) }),
   }
+}
+
+async function mayClaim(context: Context, tx: Tx, key: string): Promise<boolean> {
+  const limit = context.config.rateLimits?.oneTimePrekeys
+  if (limit === undefined || !context.storage.shared)
+    return context.prekeyQuota.take(key, context.now())
+  const { taken } = await tx.counters.count(`prekeys/${key}`, limit.windowMs, context.now())
+  return taken <= limit.max
 }
 
 function read(text: string): PublicPrekey {

@@ -24,6 +24,7 @@ import { setProfile } from './set-profile.ts'
 import { state } from './state.ts'
 import { sync, syncWindows } from './sync.ts'
 import { toDevice } from './to-device.ts'
+import { typing } from './typing.ts'
 import { uploadKeys } from './upload-keys.ts'
 import { whoami } from './whoami.ts'
 
@@ -52,6 +53,7 @@ export const routes: { readonly [N in EndpointName]: Handler<N> } = {
   sync,
   syncWindows,
   toDevice,
+  typing,
   uploadKeys,
   whoami,
 }

@@ -5,7 +5,9 @@ import type { Caller, Handler } from '../http/call.ts'
 import { attempt, readSince } from '../sync/attempt.ts'
 import type { Ask } from '../sync/attempt.ts'
 import { beginWindows } from '../sync/begin-windows.ts'
+import { claimTurn } from '../sync/claim-turn.ts'
 import { listen } from '../sync/news.ts'
+import { typingFor } from '../sync/typing-news.ts'
 
 const DEFAULT_TIMEOUT_MS = 0
 
@@ -21,6 +23,7 @@ export const syncWindows: Handler<'syncWindows'> = async (context, { caller, bod
   const overtaken = new AbortController()
   const turn = context.turns.take(caller.member, caller.device, () => overtaken.abort())
   try {
+    await claimTurn(context, caller)
     await beginWindows(context, caller, since)
     const ask = { data, since, stored: true, windows: { look: toLook(body), turn } }
     return await poll(context, caller, ask, body.timeout, AbortSignal.any([gone, overtaken.signal]))
@@ -37,15 +40,27 @@ async function poll(
   gone: AbortSignal,
 ): Promise<SyncResponse> {
   const deadline = context.now() + timeout
+  const rooms = ask.windows?.look.typing ?? []
   for (;;) {
     const news = listen(context, caller, gone)
+    const unwatch = context.typing.watch(rooms, news.ring)
     try {
-      const { answer, empty } = await attempt(context, caller, ask)
+      const { answer: plain, empty } = await attempt(context, caller, ask)
+      const typing = await typingNews(context, caller, rooms)
+      const answer = typing === null ? plain : { ...plain, typing }
       const left = deadline - context.now()
-      if (!empty || left <= 0 || gone.aborted) return answer
+      if (!empty || typing !== null || left <= 0 || gone.aborted) return answer
       if (!(await news.within(left))) return answer
     } finally {
+      unwatch()
       news.close()
     }
   }
+}
+
+/** Null where it is what the device was told last. */
+async function typingNews(context: Context, caller: Caller, rooms: readonly string[]) {
+  if (rooms.length === 0) return null
+  const lists = await typingFor(context, caller, rooms)
+  return context.typing.isNews(`${caller.member}/${caller.device}`, lists) ? lists : null
 }

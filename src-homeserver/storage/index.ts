@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { Kysely, sql } from 'kysely'
 import { Accounts } from './accounts.ts'
+import { Counters } from './counters.ts'
+import type { Counted } from './counters.ts'
 import { Devices } from './devices.ts'
 import { Facts } from './facts.ts'
 import { Federation } from './federation.ts'
@@ -64,6 +66,7 @@ export interface Tx {
   readonly federation: Federation
   readonly windowRooms: WindowRooms
   readonly facts: Facts
+  readonly counters: Counters
 }
 
 export interface Storage {
@@ -74,6 +77,8 @@ export interface Storage {
   readonly id: string
   /** Several processes may work on the data: what one has in memory is not all that counts. */
   readonly shared: boolean
+  /** Names this process among those that work on the data. */
+  readonly process: string
   /** One consistent view. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /**
@@ -84,8 +89,12 @@ export interface Storage {
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Uses a name up until its time is over, whichever process is asked; durable when it resolves. */
   takeName(name: string, until: number, now: number): Promise<OnceOutcome>
+  /** Counts for all processes together, outside of the order of writes. */
+  count(name: string, windowMs: number, now: number): Promise<Counted>
   /** False, and nothing done, while something else, in any process, is at what `name` stands for. */
   alone(name: string, work: () => Promise<void>): Promise<boolean>
+  /** Says something short to the other processes, if they can be reached now. */
+  whisper(text: string): void
   /** How often a write was undone: what was remembered of one of them may never have been. */
   undone(): number
   /** Takes over the name that the data has by now. */
@@ -104,6 +113,8 @@ export interface StorageOptions {
   readonly onOutbound?: (servers: ReadonlySet<string> | null) => void
   /** Another process has changed the signing key. */
   readonly onKeys?: () => void
+  /** What another process has whispered. */
+  readonly onWhisper?: (text: string) => void
   /** The database has gone (with the code that says how), or is there again. */
   readonly onState?: (state: 'up' | StorageError) => void
   /** The server is set up so that what it calls durable is not. */
@@ -158,6 +169,7 @@ async function openOnPostgres(options: StorageOptions, url: string): Promise<Sto
       channel: channelOf(id),
       schemaVersion: SCHEMA_VERSION,
       onNews: (news) => tell(options, news),
+      onWhisper: (text) => options.onWhisper?.(text),
       onGap: () => tellAll(options),
       onState(state) {
         if (state !== 'up' && state.code === 'newer_schema') storage?.refuse(state)
@@ -188,6 +200,7 @@ interface Parts {
 class SqlStorage implements Storage {
   #id: string
   readonly shared: boolean
+  readonly process: string
   readonly #parts: Parts
   readonly #writes: GroupCommit
   readonly #names: OnceNames
@@ -201,6 +214,7 @@ class SqlStorage implements Storage {
     this.#parts = parts
     this.#id = id
     this.shared = standing !== null
+    this.process = standing?.sender ?? ''
     this.#writes = new GroupCommit(db, standing === null ? onlyProcess : oneOfSeveral(id, standing))
     this.#names = standing === null ? createOnceInMemory() : createOnceInDatabase(db)
   }
@@ -276,6 +290,14 @@ class SqlStorage implements Storage {
     }
   }
 
+  async count(name: string, windowMs: number, now: number): Promise<Counted> {
+    try {
+      return await new Counters(this.#parts.db).count(name, windowMs, now)
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
   async alone(name: string, work: () => Promise<void>): Promise<boolean> {
     const { standing } = this.#parts
     if (standing !== null) return standing.alone(name, work)
@@ -287,6 +309,10 @@ class SqlStorage implements Storage {
     } finally {
       this.#alone.delete(name)
     }
+  }
+
+  whisper(text: string): void {
+    this.#parts.standing?.whisper(text)
   }
 
   undone(): number {
@@ -364,6 +390,7 @@ function repositories(db: Db): Tx {
     federation: new Federation(db),
     windowRooms: new WindowRooms(db),
     facts: new Facts(db),
+    counters: new Counters(db),
   }
 }
 

@@ -17,6 +17,7 @@ const migrations: readonly Migration[] = [
   seenOnce,
   roomsOfServers,
   restatements,
+  acrossProcesses,
 ]
 
 /** What this program understands. */
@@ -461,4 +462,14 @@ async function restatements(db: Db): Promise<void> {
     .alterTable('rooms')
     .addColumn('restated_at', 'bigint', (c) => c.notNull().defaultTo(0))
     .execute()
+}
+
+/** What several processes have to know of each other. */
+async function acrossProcesses(db: Db): Promise<void> {
+  await table(db, 'counters', { name: 'text', until: 'int', taken: 'int' }, ['name'])
+  await index(db, 'counters', ['until'])
+  await table(db, 'sync_turns', { member: 'text', device: 'text', process: 'text' }, [
+    'member',
+    'device',
+  ])
 }

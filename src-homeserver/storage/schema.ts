@@ -271,6 +271,19 @@ interface SeenOnce {
   until: number
 }
 
+interface CounterRow {
+  name: string
+  until: number
+  taken: number
+}
+
+/** Which process a device's sync with windows is at. */
+interface SyncTurn {
+  member: string
+  device: string
+  process: string
+}
+
 /** `state`: an event, which `ref` names, has changed more of its room's state than those who follow can see. */
 export type StreamKind =
   | 'invite'
@@ -328,6 +341,8 @@ export interface Schema {
   outbox: Outbox
   inbound_items: InboundItems
   seen_once: SeenOnce
+  counters: CounterRow
+  sync_turns: SyncTurn
 }
 
 export type Row<T extends keyof Schema> = Selectable<Schema[T]>

@@ -30,6 +30,7 @@ export interface StandingOptions {
   /** Version of the schema that this process understands. */
   readonly schemaVersion: number
   readonly onNews: (news: News) => void
+  readonly onWhisper: (text: string) => void
   /** The connection is there again: anything may have happened. */
   readonly onGap: () => void
   /** It is gone, or there again. `StorageError('newer_schema')`: for good. */
@@ -90,6 +91,15 @@ export class Standing {
     this.#client = await this.#connect()
   }
 
+  /** Heard by the other processes that listen now, or by nobody. */
+  whisper(text: string): void {
+    const payload = JSON.stringify({ s: this.sender, w: text })
+    if (payload.length > MAX_PAYLOAD) return
+    this.#client
+      ?.query('select pg_notify($1, $2)', [this.#options.channel, payload])
+      .catch(() => undefined)
+  }
+
   /** False, and nothing done, while this or another process is at what `name` stands for. */
   async alone(name: string, work: () => Promise<void>): Promise<boolean> {
     const client = this.#client
@@ -120,14 +130,15 @@ export class Standing {
   }
 
   async #connect(): Promise<Client> {
-    const { url, channel, schemaVersion, onNews } = this.#options
+    const { url, channel, schemaVersion, onNews, onWhisper } = this.#options
     const pg = await loadPg()
     const client = new pg.Client(connectionConfig(pg, url))
     client.on('error', () => this.#lost(client))
     client.on('end', () => this.#lost(client))
     client.on('notification', ({ payload }) => {
-      const news = read(payload ?? '', this.sender)
-      if (news !== null) onNews(news)
+      const heard = read(payload ?? '', this.sender)
+      if (typeof heard === 'string') onWhisper(heard)
+      else if (heard !== null) onNews(heard)
     })
     try {
       await client.connect()
@@ -182,11 +193,20 @@ async function ask(client: Client, text: string, values: unknown[]): Promise<boo
   return rows[0]?.yes === true
 }
 
-/** Null for one's own, and for what nobody here has written. */
-function read(payload: string, own: string): News | null {
+interface Said {
+  readonly s: string
+  readonly m: string[]
+  readonly o: string[]
+  readonly k?: true
+  readonly w?: string
+}
+
+/** Null for one's own, and for what nobody here has written; a text for what was whispered. */
+function read(payload: string, own: string): News | string | null {
   try {
-    const { s, m, o, k } = JSON.parse(payload) as { s: string; m: string[]; o: string[]; k?: true }
-    return s === own ? null : { members: m, servers: o, keys: k === true }
+    const { s, m, o, k, w } = JSON.parse(payload) as Said
+    if (s === own) return null
+    return w ?? { members: m, servers: o, keys: k === true }
   } catch {
     return null
   }

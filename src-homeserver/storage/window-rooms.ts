@@ -80,4 +80,23 @@ export class WindowRooms {
       .where('device', '=', device)
       .execute()
   }
+
+  /** The process that the device's sync is at; null where none has said so. */
+  async processOf(member: string, device: string): Promise<string | null> {
+    const row = await this.#db
+      .selectFrom('sync_turns')
+      .select('process')
+      .where('member', '=', member)
+      .where('device', '=', device)
+      .executeTakeFirst()
+    return row?.process ?? null
+  }
+
+  async setProcess(member: string, device: string, process: string): Promise<void> {
+    await this.#db
+      .insertInto('sync_turns')
+      .values({ member, device, process })
+      .onConflict((c) => c.columns(['member', 'device']).doUpdateSet({ process }))
+      .execute()
+  }
 }

@@ -9,6 +9,7 @@ import { incrementalPage } from './incremental.ts'
 import { initialPage } from './initial.ts'
 import { firstCursor, formatPosition, parsePosition } from './position.ts'
 import type { Cursor, Position } from './position.ts'
+import { isOurTurn } from './claim-turn.ts'
 import type { Turn } from './turns.ts'
 import { digestOf, windowPage } from './windows.ts'
 import type { WindowPage } from './windows.ts'
@@ -160,7 +161,8 @@ async function sayWindows(
   empty: boolean,
 ): Promise<Attempt> {
   // Transactions that write come one after the other: nothing of an overtaken sync is remembered.
-  if (windows.turn.over) throw new ApiError('M_LIMIT_EXCEEDED')
+  if (windows.turn.over || !(await isOurTurn(context, tx, caller)))
+    throw new ApiError('M_LIMIT_EXCEEDED')
   const { member, device } = caller
   await tx.windowRooms.drop(member, device, page.left)
   // What this answer shows must not count as known to one who still asks from before it.

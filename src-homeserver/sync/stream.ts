@@ -14,10 +14,12 @@ import { failure } from '../log.ts'
 import { createQuota } from '../quota.ts'
 import { attempt, readSince } from './attempt.ts'
 import { beginWindows } from './begin-windows.ts'
+import { claimTurn } from './claim-turn.ts'
 import { listen } from './news.ts'
 import { formatPosition } from './position.ts'
 import type { Position } from './position.ts'
 import type { Turn } from './turns.ts'
+import { typingFor } from './typing-news.ts'
 
 /** Frames of one client; far more than looking about takes. */
 const FRAMES = { max: 1200, windowMs: 60_000 }
@@ -49,6 +51,7 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
   /** Sent and not stored, oldest first. */
   let unstored: Position[] = []
   let changed: () => void = () => undefined
+  const typing = followTyping(context, caller, outlet)
 
   function close(code: number): void {
     if (gone.signal.aborted) return
@@ -58,6 +61,7 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
 
   function end(): void {
     gone.abort()
+    typing.ask([])
     turn?.end()
     changed()
   }
@@ -96,6 +100,7 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
       const since = readSince(context, ask.since)
       data = context.storage.id
       if (ask.lists !== undefined || ask.rooms !== undefined) look = toLook(ask)
+      typing.ask(ask.typing ?? [])
       turn = context.turns.take(caller.member, caller.device, () => close(streamClose.replaced))
       run(since, turn).catch(fail)
       return
@@ -103,7 +108,12 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
     if (turn === null) throw new BadFrame()
     if (ask.type === 'look') {
       if (look === null) throw new BadFrame()
+      typing.ask(ask.typing ?? [])
+      // Asking who writes is no other window.
+      const { typing: _typing, ...asked } = toLook(ask)
+      const { typing: _before, ...before } = look
       look = toLook(ask)
+      if (JSON.stringify(asked) === JSON.stringify(before)) return
     } else stored(ask.position)
     changed()
   }
@@ -124,6 +134,7 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
   }
 
   async function run(from: Position | null, own: Turn): Promise<void> {
+    await claimTurn(context, caller)
     if (look !== null) await beginWindows(context, caller, from)
     // Sending it is saying that it is stored.
     if (from !== null) acknowledge(from)
@@ -169,6 +180,53 @@ export function openStream(context: Context, caller: Caller, outlet: Outlet): St
   }
 
   return { take, end }
+}
+
+/**
+ * Frames about who writes: one on its way at a time, and it tells how things are when it leaves. So a slow
+ * client is told less, not late.
+ */
+function followTyping(context: Context, caller: Caller, outlet: Outlet) {
+  let rooms: readonly string[] = []
+  let unwatch: () => void = () => undefined
+  let telling = false
+  let again = false
+  let told = ''
+
+  async function tell(): Promise<void> {
+    if (telling) {
+      again = true
+      return
+    }
+    telling = true
+    try {
+      do {
+        again = false
+        if (rooms.length === 0) return
+        const lists = await typingFor(context, caller, rooms)
+        const text = JSON.stringify(lists)
+        if (text === told || again) continue
+        told = text
+        const frame: StreamNews = { type: 'typing', rooms: lists }
+        await outlet.send(JSON.stringify(frame))
+      } while (again)
+    } catch (error) {
+      context.log.debug(failure(error), 'who writes was not told')
+    } finally {
+      telling = false
+    }
+  }
+
+  return {
+    ask(asked: readonly string[]) {
+      if (asked.join() === rooms.join()) return
+      unwatch()
+      rooms = asked
+      told = JSON.stringify(Object.fromEntries(asked.map((room) => [room, []])))
+      unwatch = context.typing.watch(asked, () => void tell())
+      if (asked.length > 0) void tell()
+    },
+  }
 }
 
 function readAsk(bytes: Uint8Array): StreamAsk {

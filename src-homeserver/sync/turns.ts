@@ -10,6 +10,8 @@ export interface Turn {
 export interface Turns {
   /** Ends the turn before it; `onOver` is called when this one is ended by the next. */
   take(member: string, device: string, onOver?: () => void): Turn
+  /** Another process has begun for the device. */
+  overtaken(member: string, device: string): void
 }
 
 export function createTurns(): Turns {
@@ -32,6 +34,12 @@ export function createTurns(): Turns {
           if (current.get(key) === own) current.delete(key)
         },
       }
+    },
+    overtaken(member, device) {
+      const own = current.get(`${member}/${device}`)
+      if (own === undefined) return
+      own.over = true
+      own.onOver()
     },
   }
 }

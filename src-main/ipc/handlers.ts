@@ -57,6 +57,7 @@ export function createHandlers(app: AppCalls, accounts: () => Accounts): Handler
     'rooms.enter': (i) => engine(i).enter(i.link),
     'rooms.withdrawKnock': (i) => quiet(engine(i).withdrawKnock(i.room)),
     'rooms.forget': (i) => quiet(engine(i).forget(i.room)),
+    'rooms.writing': (i) => quiet(engine(i).writing(i.room, i.on)),
     'rooms.markRead': (i) => quiet(engine(i).markRead(i.room)),
     'rooms.markMemberSeen': (i) => engine(i).markMemberSeen(i.room, i.member),
 

@@ -78,7 +78,14 @@ class TinyEngine {
   roomList = () => []
   watch = (): void => {}
   retryNow = (): void => {}
-  setReadReceipts = async (): Promise<void> => {}
+  /** What others may see of the user: read receipts, and that they write. */
+  shows: { receipts?: boolean; typing?: boolean } = {}
+  setReadReceipts = async (on: boolean): Promise<void> => {
+    this.shows.receipts = on
+  }
+  setTyping = (on: boolean): void => {
+    this.shows.typing = on
+  }
   signOut = async (): Promise<void> => {}
   signInAgain = async (password: string): Promise<void> => {
     this.passwords.push(password)

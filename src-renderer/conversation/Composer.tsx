@@ -31,6 +31,8 @@ export function Composer({ room }: { room: RoomSummary }) {
     field.current?.focus()
   }, [room.id])
 
+  useEffect(() => () => core.conversation.writing(room.id, false), [core, room.id])
+
   // Editing begins with the caret at the end of the old text.
   useEffect(() => {
     const element = field.current
@@ -144,7 +146,12 @@ export function Composer({ room }: { room: RoomSummary }) {
           aria-describedby={hintId}
           placeholder={t('composer.placeholder')}
           value={composer.text}
-          onChange={(event) => core.composers.write(room.id, event.target.value)}
+          onChange={(event) => {
+            const text = event.target.value
+            core.composers.write(room.id, text)
+            core.conversation.writing(room.id, text.trim() !== '')
+          }}
+          onBlur={() => core.conversation.writing(room.id, false)}
           onKeyDown={onKey}
         />
         <span id={hintId} className="unseen">

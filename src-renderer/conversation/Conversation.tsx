@@ -10,6 +10,7 @@ import { ConversationHeader } from './ConversationHeader.tsx'
 import { InvitationView } from './InvitationView.tsx'
 import { MessageList } from './MessageList.tsx'
 import { Placeholder } from './Placeholder.tsx'
+import { Writing } from './Writing.tsx'
 import './composer.css'
 import './conversation.css'
 import './message.css'
@@ -66,7 +67,10 @@ export function Conversation() {
           </Button>
         </div>
       ) : canSend ? (
-        <Composer key={`composer ${room.id}`} room={room} />
+        <>
+          <Writing room={room.id} />
+          <Composer key={`composer ${room.id}`} room={room} />
+        </>
       ) : (
         <div className="composer composer--closed">{t('conversation.cannotSend')}</div>
       )}

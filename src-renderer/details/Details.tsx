@@ -31,10 +31,10 @@ function Access({ room, details }: { room: string; details: RoomDetails }) {
   const core = useCore()
   const { joinRule, can } = details
   return (
-    <section className="facts" aria-label={t('access.title')}>
+    <section className="access" aria-label={t('access.title')}>
       <h3 className="aside__heading">{t('access.title')}</h3>
       <p className="small">{t(`access.${joinRule}.detail`)}</p>
-      <div className="aside__actions aside__actions--start">
+      <div className="aside__actions">
         {can.setJoinRule ? (
           <Button size="small" onClick={() => core.showOverlay({ kind: 'room-access', room })}>
             <DoorOpen size={15} aria-hidden="true" />

@@ -95,6 +95,12 @@ export function Privacy() {
         onChange={(sendReadReceipts) => void core.session.changeSettings({ sendReadReceipts })}
       />
       <SwitchRow
+        label={t('settings.typing')}
+        detail={t('settings.typing.detail')}
+        on={settings.sendTyping}
+        onChange={(sendTyping) => void core.session.changeSettings({ sendTyping })}
+      />
+      <SwitchRow
         label={t('settings.confirmLinks')}
         detail={t('settings.confirmLinks.detail')}
         on={settings.confirmLinks}

@@ -1,6 +1,7 @@
 /** The open conversation: what is loaded of it, reading, sending, changing messages. */
 import type { EventPayload } from '../../src-shared/ipc/index.ts'
 import type { MessageItem, TimelineItem } from '../../src-shared/view-model/index.ts'
+import { writingText } from '../text/messages.ts'
 import { t } from '../text/t.ts'
 import type { Composers } from './composer.ts'
 import type { Context } from './context.ts'
@@ -10,6 +11,10 @@ import { emptyTimeline, withFirstPage, withOlderPage, withPush } from './timelin
 const pageSize = 60
 /** Timelines kept in memory besides the open one. */
 const keptTimelines = 6
+/** Milliseconds between two words to main that the user writes. */
+const writingPause = 4_000
+/** Milliseconds after which somebody who begins to write is announced again. */
+const writingSilence = 60_000
 
 export interface Conversation {
   open(room: string | null): void
@@ -18,6 +23,10 @@ export interface Conversation {
   reload(room: string): Promise<void>
   pushed(payload: EventPayload<'timeline'>): void
   detailsChanged(room: string): void
+  /** Others write. */
+  typing(room: string, names: readonly string[]): void
+  /** The user writes, or no longer does. */
+  writing(room: string, on: boolean): void
   /** The view says whether the newest message is on screen in a focused window. */
   setAtEnd(atEnd: boolean): void
   send(room: string): Promise<void>
@@ -35,6 +44,9 @@ export function createConversation(ctx: Context, composers: Composers): Conversa
   const loading = new Map<string, { pushed: TimelineItem[] }>()
   const recent: string[] = []
   let atEnd = true
+  let writingIn: string | null = null
+  let writingAt = 0
+  let saidWriting = -writingSilence
 
   function change(room: string, next: Timeline): void {
     store.setState((state) => ({ timelines: { ...state.timelines, [room]: next } }))
@@ -99,6 +111,15 @@ export function createConversation(ctx: Context, composers: Composers): Conversa
     void composers.load(room)
   }
 
+  function writing(room: string, on: boolean): void {
+    const now = ctx.clock.now()
+    if (on && writingIn === room && now - writingAt < writingPause) return
+    if (!on && writingIn !== room) return
+    writingIn = on ? room : null
+    writingAt = now
+    void ctx.call('rooms.writing', { account: account(), room, on })
+  }
+
   return {
     open(room) {
       if (store.getState().openRoom === room) return
@@ -149,6 +170,16 @@ export function createConversation(ctx: Context, composers: Composers): Conversa
         void loadDetails(room)
       }
     },
+    typing(room, names) {
+      const before = store.getState().typing[room] ?? []
+      store.setState((state) => ({ typing: { ...state.typing, [room]: names } }))
+      // Said when somebody begins after a silence; who stops and begins again is not told anew.
+      if (names.length === 0 || before.length > 0 || room !== store.getState().openRoom) return
+      const now = ctx.clock.now()
+      if (now - saidWriting >= writingSilence) ctx.announce(writingText(names))
+      saidWriting = now
+    },
+    writing,
     setAtEnd(now) {
       const arrived = now && !atEnd
       atEnd = now
@@ -161,6 +192,7 @@ export function createConversation(ctx: Context, composers: Composers): Conversa
       const composer = composers.get(room)
       const text = composer.text.trim()
       if (text === '') return
+      writing(room, false)
       if (composer.editing !== null) {
         const envelope = composer.editing
         composers.stopEditing(room)

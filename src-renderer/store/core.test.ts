@@ -75,6 +75,43 @@ describe('ending', () => {
   })
 })
 
+describe('who is writing', () => {
+  it('is shown as it is, and announced once after a silence', async () => {
+    const { core, bridge, clock, state } = await ready()
+    core.conversation.open(mei)
+    await settle()
+    const says = (...names: string[]) => bridge.emit('typing', { account: me, room: mei, names })
+    const { turn } = state().announcement
+    says('Bea')
+    expect(state().typing[mei]).toEqual(['Bea'])
+    expect(state().announcement).toEqual({ text: 'Bea is writing…', turn: turn + 1 })
+    says('Bea', 'Cem')
+    says()
+    says('Bea')
+    expect(state().announcement.turn).toBe(turn + 1)
+    says()
+    clock.advance(60_000)
+    says('Bea', 'Cem')
+    expect(state().announcement.text).toBe('Bea and Cem are writing…')
+  })
+
+  it('is said of oneself now and then, and when one stops or sends', async () => {
+    const { core, bridge, clock } = await ready()
+    core.conversation.open(mei)
+    await settle()
+    const said = () => named(bridge, 'rooms.writing').map((input) => (input as { on: boolean }).on)
+    core.conversation.writing(mei, true)
+    core.conversation.writing(mei, true)
+    expect(said()).toEqual([true])
+    clock.advance(5_000)
+    core.conversation.writing(mei, true)
+    core.composers.write(mei, 'done')
+    await core.conversation.send(mei)
+    core.conversation.writing(mei, false)
+    expect(said()).toEqual([true, true, false])
+  })
+})
+
 describe('signed out', () => {
   it('because the sign-in ran out, still shows what is there, and keeps what was typed', async () => {
     const { core, bridge, state } = await ready()

@@ -52,6 +52,7 @@ export function createCore(bridge: Bridge, clock: Clock = systemClock): Core {
       openRoom: null,
       timelines: {},
       details: {},
+      typing: {},
       composers: {},
       pairings: [],
       postponed: [],
@@ -111,6 +112,9 @@ export function createCore(bridge: Bridge, clock: Clock = systemClock): Core {
     }),
     bridge.on('details', ({ account, room }) => {
       if (shown(account)) conversation.detailsChanged(room)
+    }),
+    bridge.on('typing', ({ account, room, names }) => {
+      if (shown(account)) conversation.typing(room, names)
     }),
     bridge.on('pairings', ({ account, pairings }) => {
       if (shown(account)) takePairings(pairings)

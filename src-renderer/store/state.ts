@@ -77,6 +77,8 @@ export interface UiState {
   readonly answering: readonly string[]
   readonly timelines: Readonly<Record<string, Timeline>>
   readonly details: Readonly<Record<string, RoomDetails>>
+  /** Names of those who write, by room. */
+  readonly typing: Readonly<Record<string, readonly string[]>>
   readonly composers: Readonly<Record<string, Composer>>
   readonly pairings: readonly Pairing[]
   /** Devices whose approval the user put off. */
@@ -98,6 +100,7 @@ export const initialState: UiState = {
     theme: 'system',
     notifications: 'full',
     sendReadReceipts: true,
+    sendTyping: true,
     confirmLinks: true,
   },
   account: null,
@@ -108,6 +111,7 @@ export const initialState: UiState = {
   answering: [],
   timelines: {},
   details: {},
+  typing: {},
   composers: {},
   pairings: [],
   postponed: [],

@@ -179,6 +179,7 @@ function roomHandlers(fake: FakeState): Omit<Handlers, AccountCall> {
     },
     'rooms.withdrawKnock': ({ room }) => fake.dropRoom(room),
     'rooms.forget': ({ room }) => fake.dropRoom(room),
+    'rooms.writing': () => null,
     'rooms.markRead': ({ room }) => fake.changeRoom(room, { unread: 0, mentions: 0 }),
     'rooms.markMemberSeen': ({ room, member }) => {
       const held = fake.roomOf(room)

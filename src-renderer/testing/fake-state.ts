@@ -65,6 +65,7 @@ export class FakeState {
       theme: 'system',
       notifications: 'full',
       sendReadReceipts: true,
+      sendTyping: true,
       confirmLinks: true,
       ...options.settings,
     }

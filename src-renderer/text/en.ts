@@ -337,6 +337,9 @@ export const en = {
     other:
       '{servers} do not answer right now. What you write to {people} waits, and arrives when they are back.',
   },
+  'writing.one': '{names} is writing…',
+  'writing.some': '{names} are writing…',
+  'writing.many': 'Several people are writing…',
   'conversation.cannotSend': 'You can read this conversation but not write in it.',
 
   'message.edited': 'edited',
@@ -528,7 +531,7 @@ export const en = {
   'member.remove.body': 'They can no longer read what is written here from now on.',
   'member.remove.submit': 'Remove',
   'member.reason': 'Reason',
-  'member.reason.hint': 'Everyone in the conversation can read it.',
+  'member.reason.hint': 'Everyone in the conversation can read it, and so can the servers.',
   'member.ban': 'Ban {name}',
   'member.ban.title': 'Ban {name}?',
   'member.ban.body':
@@ -724,6 +727,8 @@ export const en = {
   'settings.notify.none': 'Show nothing',
   'settings.receipts': 'Tell others when I have read their messages',
   'settings.receipts.detail': 'They always see that a message reached one of your devices.',
+  'settings.typing': 'Show others when I am writing',
+  'settings.typing.detail': 'Only while the conversation is open, and never what you write.',
   'settings.confirmLinks': 'Ask before opening a link',
   'settings.confirmLinks.detail': 'Links always open in your browser, never in PrivChat.',
   'settings.lock': 'App lock',

@@ -5,6 +5,13 @@ import { t } from './t.ts'
 const listFormat = new Intl.ListFormat('en', { style: 'long', type: 'conjunction' })
 export const namesInWords = (names: readonly string[]): string => listFormat.format(names)
 
+/** Empty where nobody writes. */
+export function writingText(names: readonly string[]): string {
+  if (names.length === 0) return ''
+  if (names.length > 3) return t('writing.many')
+  return t(names.length === 1 ? 'writing.one' : 'writing.some', { names: namesInWords(names) })
+}
+
 /** `silent`: servers of the conversation that do not answer. */
 export function deliveryText(
   { delivery, deliveredTo, failure }: MessageItem,

@@ -24,7 +24,13 @@ import {
   wrapSchema,
 } from '../protocol/index.ts'
 import { endpoint } from './endpoint.ts'
-import { listNewsSchema, lookSchema, roomLineSchema } from './sync-windows.ts'
+import {
+  listNewsSchema,
+  lookSchema,
+  MAX_TYPING_MS,
+  roomLineSchema,
+  typingSchema,
+} from './sync-windows.ts'
 
 export const clientPrefix = '/_eccp/client/v1'
 
@@ -176,6 +182,8 @@ export const syncResponseSchema = z.object({
   lists: z.record(z.string(), listNewsSchema).optional(),
   /** Rooms outside of all windows in which something happened. */
   summaries: z.record(roomIdSchema, roomLineSchema).optional(),
+  /** Who writes in rooms that were asked about; a passing thing that no position covers. */
+  typing: typingSchema.optional(),
 })
 export type SyncResponse = z.infer<typeof syncResponseSchema>
 
@@ -547,6 +555,20 @@ export const clientApi = {
     response: none,
     maxBytes: 128 * 1024,
     errors: ['M_NOT_FOUND', 'M_FORBIDDEN'],
+  }),
+
+  /** Says that the user writes, for so many milliseconds; 0 that they no longer do. */
+  typing: endpoint({
+    method: 'PUT',
+    path: p('/rooms/{roomId}/typing'),
+    auth: 'active_device',
+    summary: 'Somebody is writing',
+    params: inRoom,
+    query: none,
+    body: z.object({ timeout: z.int().min(0).max(MAX_TYPING_MS) }),
+    response: none,
+    maxBytes: 1024,
+    errors: ['M_NOT_FOUND', 'M_FORBIDDEN', 'M_LIMIT_EXCEEDED'],
   }),
 
   toDevice: endpoint({

@@ -3,6 +3,7 @@
  * endpoint; the asking node calls through it, the asked one serves and validates with it. What is hashed or
  * signed is verified over what arrived.
  */
+import { MAX_TYPING_MS } from './sync-windows.ts'
 import * as z from 'zod'
 import {
   deviceIdSchema,
@@ -111,6 +112,14 @@ export const profileItemSchema = z.object({
   member: fingerprintSchema,
   display_name: z.string().max(128),
 })
+/** Somebody writes; said once, to whoever answers now. */
+export const typingItemSchema = z.object({
+  kind: z.literal('typing'),
+  id: itemId,
+  room: roomIdSchema,
+  member: fingerprintSchema,
+  timeout: z.int().min(0).max(MAX_TYPING_MS),
+})
 export const itemSchema = z.discriminatedUnion('kind', [
   eventItemSchema,
   inviteItemSchema,
@@ -118,6 +127,7 @@ export const itemSchema = z.discriminatedUnion('kind', [
   toDeviceItemSchema,
   manifestItemSchema,
   profileItemSchema,
+  typingItemSchema,
 ])
 export type ServerItem = z.infer<typeof itemSchema>
 

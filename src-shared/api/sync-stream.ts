@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { clientPrefix, syncResponseSchema } from './client-server.ts'
 import { errcodes } from './errors.ts'
-import { lookSchema } from './sync-windows.ts'
+import { lookSchema, typingSchema } from './sync-windows.ts'
 
 export const syncStream = {
   path: `${clientPrefix}/sync/stream`,
@@ -49,6 +49,8 @@ export type StreamAsk = z.infer<typeof streamAskSchema>
 
 export const streamNewsSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('news'), sync: syncResponseSchema }),
+  /** Who writes in the rooms that were asked about; not answered by `stored`. */
+  z.object({ type: z.literal('typing'), rooms: typingSchema }),
   /** Followed by a close. */
   z.object({
     type: z.literal('error'),

@@ -1,6 +1,6 @@
 /** Windows on the room list (Sync §8): what a device looks at, and what an answer says of it. */
 import * as z from 'zod'
-import { roomIdSchema } from '../protocol/index.ts'
+import { fingerprintSchema, roomIdSchema } from '../protocol/index.ts'
 
 const membership = z.enum(['invite', 'join', 'leave', 'ban', 'knock'])
 
@@ -38,12 +38,25 @@ export const lookSchema = z.object({
     .record(roomIdSchema, z.object({ timeline }))
     .refine((rooms) => Object.keys(rooms).length <= 50)
     .optional(),
+  /** Rooms of which it is told who writes. */
+  typing: z.array(roomIdSchema).max(8).optional(),
 })
+/** What is said of somebody who writes holds for so long at most. */
+export const MAX_TYPING_MS = 30_000
+
+/** Members who write, by room. */
+export const typingSchema = z.record(roomIdSchema, z.array(fingerprintSchema).max(32))
+export type TypingNews = z.infer<typeof typingSchema>
+
 export type Look = z.infer<typeof lookSchema>
 
 /** What is looked at, without what came along with it. */
-export function toLook({ lists, rooms }: Look): Look {
-  return { ...(lists === undefined ? {} : { lists }), ...(rooms === undefined ? {} : { rooms }) }
+export function toLook({ lists, rooms, typing }: Look): Look {
+  return {
+    ...(lists === undefined ? {} : { lists }),
+    ...(rooms === undefined ? {} : { rooms }),
+    ...(typing === undefined ? {} : { typing }),
+  }
 }
 
 function areApart(ranges: readonly (readonly [number, number])[]): boolean {

@@ -34,6 +34,8 @@ export type EngineChange =
       readonly reset: boolean
     }
   | { readonly kind: 'details'; readonly room: string }
+  /** Who writes in the watched room now. */
+  | { readonly kind: 'typing'; readonly room: string; readonly names: string[] }
   | { readonly kind: 'pairings'; readonly pairings: Pairing[] }
   | { readonly kind: 'alerts'; readonly alerts: Alert[] }
   | {
@@ -152,4 +154,8 @@ export interface Engine {
   /** After `token_expired`: the same device goes on, with everything it has. */
   signInAgain(password: string): Promise<void>
   setReadReceipts(on: boolean): Promise<void>
+  /** Whether others are told while the user writes. */
+  setTyping(on: boolean): void
+  /** The user writes in the room, or no longer does. Fails never; nothing depends on it. */
+  writing(room: string, on: boolean): Promise<void>
 }

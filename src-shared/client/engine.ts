@@ -30,6 +30,7 @@ import { OriginKeyBook } from './rooms/origin-keys.ts'
 import { RoomActions } from './rooms/room-actions.ts'
 import { RoomList } from './rooms/room-list.ts'
 import { RoomStates } from './rooms/room-states.ts'
+import { TypingNotices } from './rooms/typing.ts'
 import { invitationLink } from './rooms/who.ts'
 import { KeyRequests } from './sessions/key-requests.ts'
 import { PrekeyUpkeep } from './sessions/prekey-upkeep.ts'
@@ -123,7 +124,14 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     account: (step, response) => tasks.take(step, response),
     heard: (members) => toDeviceQueue.heard(members),
   })
+  const typing = new TypingNotices(ctx, { contacts, rooms, states })
   const sync = new SyncLoop(ctx, connection, intake, new Looking(ctx, rooms))
+  sync.onTyping = (lists) => {
+    typing.take(lists)
+  }
+  intake.onSpoken = (room, by) => {
+    typing.spoke(room, by)
+  }
   transmitter.makeWhole = (room) => intake.makeWhole(room)
   const items = new ItemViews(ctx, { contacts, timeline, transmitter })
   const views = new ViewBuilder(ctx, {
@@ -182,6 +190,9 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   }
   sync.onDamage = () => {
     raise({ what: 'vault_damaged', records: 1 })
+  }
+  connection.onGone = () => {
+    typing.lost()
   }
   connection.onBack = () => {
     for (const worker of workers) worker.kick()
@@ -349,6 +360,10 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
       if (isRunning) sync.retryNow()
       run()
     },
+    setTyping(on) {
+      typing.isOn = on
+    },
+    writing: (room, on) => typing.write(room, on),
     async setReadReceipts(on) {
       readReceipts = on
       await updateAccount((now) => ({ ...now, readReceipts: on }))

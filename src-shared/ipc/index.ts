@@ -105,6 +105,7 @@ export const settingsSchema = z.object({
   theme: z.enum(['system', 'light', 'dark']),
   notifications: z.enum(['full', 'name_only', 'none']),
   sendReadReceipts: z.boolean(),
+  sendTyping: z.boolean(),
   confirmLinks: z.boolean(),
 })
 export type Settings = z.infer<typeof settingsSchema>
@@ -253,6 +254,8 @@ export const calls = {
   'rooms.withdrawKnock': { input: inRoom, output: nothing },
   /** Takes a room that is over out of the list. */
   'rooms.forget': { input: inRoom, output: nothing },
+  /** The user writes in the room, or no longer does. */
+  'rooms.writing': { input: inRoom.extend({ on: z.boolean() }), output: nothing },
   /** Marks as read up to the newest item shown. */
   'rooms.markRead': { input: inRoom, output: nothing },
   'rooms.markMemberSeen': { input: inRoom.extend({ member: id }), output: memberSchema },
@@ -317,6 +320,8 @@ export const events = {
     reset: z.boolean(),
   }),
   details: z.object({ account: id, room: id }),
+  /** Who writes in the watched room now; whatever was said of it before no longer counts. */
+  typing: z.object({ account: id, room: id, names: z.array(z.string().max(512)).max(32) }),
   pairings: z.object({ account: id, pairings: z.array(pairingSchema) }),
   alerts: z.object({ account: id, alerts: z.array(alertSchema) }),
   /** The user clicked a notification or a link that names a room. */

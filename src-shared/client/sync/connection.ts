@@ -22,6 +22,9 @@ export class Connection {
   /** Called when the node answers again after a silence. */
   onBack: () => void = () => undefined
 
+  /** Called when it falls silent. */
+  onGone: () => void = () => undefined
+
   constructor(clock: Clock, publish: Publisher) {
     this.#clock = clock
     this.#publish = publish
@@ -44,6 +47,7 @@ export class Connection {
   /** `pause`: milliseconds to the next try. */
   silent(code: UnansweredCode, pause: number): void {
     if (this.#view.state === 'signed_out') return
+    if (this.#view.state === 'online') this.onGone()
     const now = this.#clock.now()
     const since = this.#view.state === 'offline' ? this.#view.since : now
     const reason = REASONS[code] ?? 'unreachable'

@@ -3,7 +3,7 @@
  * batches of whole steps, the last of them together with the new position. Only then does the loop ask
  * for more, which is what tells the node that all of it is safe (Sync §8).
  */
-import { creation, MESSAGE_TYPES } from '../../protocol/index.ts'
+import { creation, isJoined, MESSAGE_TYPES } from '../../protocol/index.ts'
 import type { Given, Pdu } from '../../protocol/index.ts'
 import type { RoomDelta, RoomLine, SyncResponse, TimelineEntry } from '../../api/index.ts'
 import { POSITION, positionRecord } from '../account/account-record.ts'
@@ -51,6 +51,8 @@ export class Intake {
   readonly #people: Acquaintance
   readonly #history: History
   readonly #doubtful = new Set<string>()
+  /** Somebody's message was taken in. */
+  onSpoken: (room: string, member: string) => void = () => undefined
 
   constructor(ctx: Context, parts: SyncIntakeParts) {
     this.#ctx = ctx
@@ -143,8 +145,9 @@ export class Intake {
     const { db } = this.#ctx
     const entry = await this.#parts.rooms.get(db, room)
     const state = await this.#parts.states.get(db, room)
-    const continues =
-      entry?.membership === 'join' && creation(state) !== null && delta.membership !== 'invite'
+    // Having been answered that one is in is not having been told who else is: that comes with the state.
+    const within = creation(state) !== null && isJoined(state, this.#ctx.me.member)
+    const continues = entry?.membership === 'join' && within && delta.membership !== 'invite'
     const plain = { room, delta, missing: [], timeline: delta.timeline, gap: false }
     if (!continues || !delta.limited || delta.prev === null) return { ...plain, continues }
     if (delta.members !== undefined) return this.#beside(plain)
@@ -321,6 +324,7 @@ export class Intake {
       if (message.member !== me.member)
         step.after(() => {
           publish.notify(room, message, mention)
+          this.onSpoken(room, message.member)
         })
     }
     const received = messages.filter(() => taken.received).map(({ envelope }) => envelope)

@@ -22,6 +22,8 @@ export class Looking {
   #rest: number | null = TOP
   #open: string | null = null
   #openIsFollowed = false
+  /** Of whom one wants to know that they write: those in the room that is open. */
+  #typing: string | null = null
 
   constructor(ctx: Context, rooms: RoomList) {
     this.#ctx = ctx
@@ -40,15 +42,23 @@ export class Looking {
       ...(this.#open !== null && this.#openIsFollowed
         ? { rooms: { [this.#open]: { timeline: TIMELINE } } }
         : {}),
+      ...(this.#typing === null ? {} : { typing: [this.#typing] }),
     }
   }
 
   /** Whether something else is looked at from now on. */
   async open(room: string | null): Promise<boolean> {
-    const before = this.#openIsFollowed
+    const { followed, typing } = { followed: this.#openIsFollowed, typing: this.#typing }
     this.#open = room
+    await this.#lookAtOpen()
+    return followed || this.#openIsFollowed || typing !== this.#typing
+  }
+
+  async #lookAtOpen(): Promise<void> {
     this.#openIsFollowed = await this.#isToBeFollowed()
-    return before || this.#openIsFollowed
+    const entry = this.#open === null ? null : await this.#rooms.get(this.#ctx.db, this.#open)
+    const isShown = entry?.membership === 'join' && !entry.creating && entry.visibility !== 'shadow'
+    this.#typing = isShown ? this.#open : null
   }
 
   /** After an answer was stored; whether something else is looked at from now on. */
@@ -57,10 +67,10 @@ export class Looking {
     if (top === undefined) return false
     if (top.count !== undefined) this.#count = top.count
     for (const op of top.ops) if (op.op === 'range') this.#top = new Set(op.rooms)
-    const followed = this.#openIsFollowed
-    this.#openIsFollowed ||= await this.#isToBeFollowed()
+    const { followed, typing } = { followed: this.#openIsFollowed, typing: this.#typing }
+    if (!followed) await this.#lookAtOpen()
     const moved = isQuiet && (await this.#moveOn())
-    return moved || followed !== this.#openIsFollowed
+    return moved || followed !== this.#openIsFollowed || typing !== this.#typing
   }
 
   async #isToBeFollowed(): Promise<boolean> {

@@ -4,7 +4,7 @@
  * its commit.
  */
 import { streamClose } from '../../api/index.ts'
-import type { Capabilities, SyncResponse } from '../../api/index.ts'
+import type { Capabilities, SyncResponse, TypingNews } from '../../api/index.ts'
 import { POSITION, positionRecord } from '../account/account-record.ts'
 import type { Context } from '../context.ts'
 import { EngineError } from '../errors.ts'
@@ -46,6 +46,8 @@ export class SyncLoop {
   #streaming = false
   /** After each response that is stored. */
   onStored: (upToDate: boolean) => void = () => undefined
+  /** Who writes in the room that is looked at. */
+  onTyping: (lists: TypingNews) => void = () => undefined
   /** A record that is needed does not open. */
   onDamage: () => void = () => undefined
   /** The node does not know the position: it may have been set back. */
@@ -60,6 +62,9 @@ export class SyncLoop {
     this.#looking = looking
     this.#stream = new SyncStream(ctx, {
       take: (answer) => this.#take(answer),
+      typing: (lists) => {
+        this.onTyping(lists)
+      },
       quiet: () => {
         this.onStored(true)
       },
@@ -141,6 +146,7 @@ export class SyncLoop {
   async #take(answer: SyncResponse): Promise<void> {
     this.#connection.answered()
     this.#inHaste = false
+    if (answer.typing !== undefined) this.onTyping(answer.typing)
     await this.#intake.take(answer)
     // An answer that brought nothing is the end of the backlog.
     const quiet = isQuiet(answer)

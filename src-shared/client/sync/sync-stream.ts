@@ -3,7 +3,7 @@
  * the node hears that it is stored. It knows nothing of what to do when it ends.
  */
 import { streamClose, streamNewsSchema, syncStream } from '../../api/index.ts'
-import type { Errcode, Look, StreamAsk, SyncResponse } from '../../api/index.ts'
+import type { Errcode, Look, StreamAsk, SyncResponse, TypingNews } from '../../api/index.ts'
 import { EncodingError, parseJson, toUtf8 } from '../../protocol/index.ts'
 import type { Context } from '../context.ts'
 import { Unanswered } from '../http/api-client.ts'
@@ -21,8 +21,8 @@ export type StreamEnd =
   | { readonly why: 'failed' }
   | { readonly why: 'closed'; readonly code: number; readonly errcode: Errcode | null }
 
-/** News that the node may send ahead, and one for good measure. */
-const MAX_WAITING = syncStream.maxUnstored + 1
+/** News that the node may send ahead, and what is told between them. */
+const MAX_WAITING = syncStream.maxUnstored + 8
 /** With nothing to say for so long, that is worth knowing too. */
 const QUIET_MS = 30_000
 /** A start is answered at once, or by nobody. */
@@ -31,6 +31,8 @@ const FIRST_MS = 20_000
 export interface StreamTaker {
   /** Resolves when everything up to `answer.next` is durably stored. */
   take(answer: SyncResponse): Promise<void>
+  /** Who writes; nothing of it is kept. */
+  typing(lists: TypingNews): void
   /** Nothing has come for a while. */
   quiet(): void
 }
@@ -130,6 +132,10 @@ export class SyncStream {
     const frame = readFrame(text)
     if (frame === null) return 'M_UNKNOWN'
     if (frame.type === 'error') return frame.errcode
+    if (frame.type === 'typing') {
+      this.#taker.typing(frame.rooms)
+      return null
+    }
     log('stream.after', { what: 'news' })
     await this.#taker.take(frame.sync)
     log('stream.before', { what: 'stored' })

@@ -163,6 +163,11 @@ export class Publisher {
     this.#schedule()
   }
 
+  /** Told as it is; nobody asks for it later. */
+  typing(room: string, names: readonly string[]): void {
+    this.#emit({ kind: 'typing', room, names: [...names] })
+  }
+
   signedOut(reason: SignedOutReason): void {
     this.#emit({ kind: 'signed_out', reason })
   }

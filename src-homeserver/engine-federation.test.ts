@@ -223,7 +223,7 @@ describe('two people on two nodes', () => {
     await until(() => dan.engine.roomList().some(({ id }) => id === room))
     await dan.engine.accept(room)
     await until(() => entry(cem, room)?.memberCount === 4)
-    await ada.engine.removeMember(room, bea.engine.account)
+    await ada.engine.removeMember(room, bea.engine.account, '')
     await until(() => entry(ada, room)?.memberCount === 2)
     net.heal()
     await until(() => entry(cem, room)?.memberCount === 2)

@@ -256,7 +256,8 @@ describe('two processes that serve one name', () => {
     await other.next()
     expect(await stream.end()).toBe(streamClose.replaced)
     const turn = a.context.turns.take(alice.member, alice.id)
-    const late = { since: null, stored: false, windows: { look, turn } }
+    const data = a.context.storage.id
+    const late = { data, since: null, stored: false, windows: { look, turn } }
     const { member, userId, id: device } = alice
     const tokenHash = hashToken(alice.token)
     const caller = { member, userId, device, tokenHash, scope: 'full' as const }

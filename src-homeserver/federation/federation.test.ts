@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   banBody,
@@ -17,6 +19,8 @@ import {
   toBase64Url,
 } from '../../src-shared/protocol/index.ts'
 import type { StateBody } from '../../src-shared/protocol/index.ts'
+import { isolated } from '../config.ts'
+import { startNode } from '../testing/start-node.ts'
 import { FederationNet } from '../testing/federation-net.ts'
 import type { Member } from '../testing/federation-net.ts'
 import { until } from '../testing/engine-users.ts'
@@ -453,6 +457,49 @@ describe('a node that is away', () => {
       expect(claimed).toEqual({ bundles: [], missing: [pairOf(bob)] })
     } finally {
       net.heal()
+    }
+  })
+})
+
+describe('the size of what goes from node to node', () => {
+  it('tells little, unless the operator wants it to', async () => {
+    const sizes: number[] = []
+    const lengths = [10, 200, 2100, 2200]
+    const peer = createServer((request, response) => {
+      let size = 0
+      request.on('data', (chunk: Buffer) => (size += chunk.length))
+      request.on('end', () => {
+        sizes.push(size)
+        response.writeHead(200, { 'content-type': 'application/json' }).end('{"results":[]}')
+      })
+    })
+    await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))
+    const { port } = peer.address() as AddressInfo
+    const address = { host: '127.0.0.1', port, rootFile: null, plainHttp: true }
+    const sent = async (metadataPadding: boolean): Promise<number[]> => {
+      sizes.length = 0
+      const federation = {
+        ...isolated,
+        mode: 'open' as const,
+        plainHttpOnLoopback: true,
+        peers: Object.fromEntries(lengths.map((length) => [`p${length}.test`, address])),
+        metadataPadding,
+      }
+      const node = await startNode({ serverName: 'a.test', federation })
+      for (const length of lengths) {
+        const said = { kind: 'typing' as const, id: 'x', member: 'm', timeout: 1 }
+        node.context.outbound.whisper(`p${length}.test`, { ...said, room: 'r'.repeat(length) })
+      }
+      await until(() => sizes.length === lengths.length)
+      await node.stop()
+      return [...new Set(sizes)]
+    }
+    try {
+      const [small, large = 0, ...others] = (await sent(true)).sort((a, b) => a - b)
+      expect([small, large % 128, others]).toEqual([1024, 0, []])
+      expect((await sent(false)).length).toBe(4)
+    } finally {
+      peer.close()
     }
   })
 })

@@ -396,6 +396,30 @@ describe('what is stored reads back', () => {
     })
   })
 
+  it('the process that a device’s sync is at', async () => {
+    await write(async ({ windowRooms }) => {
+      expect(await windowRooms.processOf('tu', 'd')).toBe(null)
+      for (const process of ['one', 'two']) {
+        await windowRooms.setProcess('tu', 'd', process)
+        expect(await windowRooms.processOf('tu', 'd')).toBe(process)
+      }
+      expect(await windowRooms.processOf('tu', 'e')).toBe(null)
+    })
+  })
+
+  it('counts of what was done in a window of time', async () => {
+    await write(async ({ counters }) => {
+      expect(await counters.count('c', 100, 1000)).toEqual({ taken: 1, until: 1100 })
+      expect(await counters.count('c', 100, 1050)).toEqual({ taken: 2, until: 1100 })
+      expect(await counters.count('other', 100, 1050)).toEqual({ taken: 1, until: 1150 })
+      expect(await counters.count('c', 100, 1100)).toEqual({ taken: 1, until: 1200 })
+      await counters.dropEnded(1150)
+      expect(await counters.count('c', 100, 1150)).toEqual({ taken: 2, until: 1200 })
+      expect((await counters.count('other', 100, 1100)).taken).toBe(1)
+    })
+    expect((await storage.count('c', 100, 1160)).taken).toBe(3)
+  })
+
   it('messages to devices', async () => {
     const row = { member: 'td', device: 'd', sender_member: 's', sender_user: 'u', message: '{}' }
     await write(async ({ toDevice }) => {

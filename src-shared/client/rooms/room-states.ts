@@ -13,14 +13,7 @@ import {
   stateEvents,
   stateOf,
 } from '../../protocol/index.ts'
-import type {
-  Given,
-  Json,
-  OpenedState,
-  Pdu,
-  RoomEvent,
-  RoomState,
-} from '../../protocol/index.ts'
+import type { Given, Json, OpenedState, Pdu, RoomEvent, RoomState } from '../../protocol/index.ts'
 import type { Context } from '../context.ts'
 import { EngineError } from '../errors.ts'
 import type { OriginKeyBook } from './origin-keys.ts'

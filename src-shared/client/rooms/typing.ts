@@ -14,7 +14,7 @@ import type { RoomStates } from './room-states.ts'
 const HOLDS_MS = 20_000
 const AGAIN_MS = 8_000
 /** A node that says nothing more is not believed for ever. */
-const BELIEVED_MS = 45_000
+const BELIEVED_MS = 5 * 60_000
 
 export interface TypingParts {
   readonly contacts: Contacts

@@ -195,7 +195,11 @@ it('two nodes meet by a document alone', async () => {
     to.port === federation
       ? { ...to, host: '127.0.0.1', trustedAddress: true }
       : ledTo(document)(to)
-  const a = await startNode({ serverName: 'a.test', federation: config, world: { network: led(reach) } })
+  const a = await startNode({
+    serverName: 'a.test',
+    federation: config,
+    world: { network: led(reach) },
+  })
   ends.push(() => a.stop())
   expect(await a.context.peers.call('b.test', 'keys')).toMatchObject({
     ok: true,

@@ -66,7 +66,7 @@ async function contests(): Promise<readonly Contest[]> {
     {
       work: 'Ping-pong, a message and its reading',
       bound:
-        'a message asks for a new X25519 key pair and two agreements, and for two key objects made of bytes: Node agrees over no other',
+        'each message makes an X25519 key pair, agrees twice and has the peer’s new key made into a key object, without which Node agrees over nothing: about half of the time',
       times: 20,
       ours: eccp.pingPong(),
       peers: [than(await signal.pingPong(), 2)],

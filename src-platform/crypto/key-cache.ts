@@ -4,6 +4,11 @@ import type { NodeCrypto } from './node-crypto.ts'
 export class KeyCache<T> {
   readonly #capacity: number
   readonly #entries = new Map<string, T>()
+  /**
+   * Stands before the entry used longest ago and stays there: whoever starts from the front of a Map goes
+   * over everything that was deleted there.
+   */
+  #oldest = this.#entries.keys()
 
   constructor(capacity: number) {
     this.#capacity = capacity
@@ -19,11 +24,14 @@ export class KeyCache<T> {
     }
     const made = make()
     this.#entries.set(name, made)
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#capacity) break
-      this.#entries.delete(oldest)
-    }
+    while (this.#entries.size > this.#capacity) this.#drop()
     return made
+  }
+
+  #drop(): void {
+    const { value, done } = this.#oldest.next()
+    if (done === true) this.#oldest = this.#entries.keys()
+    else this.#entries.delete(value)
   }
 
   get size(): number {

@@ -223,6 +223,20 @@ describe.each<Crypto>([noble, native])('wrong lengths with $name', (crypto) => {
 })
 
 describe('the key cache', () => {
+  it('keeps what was used last, however long it runs', () => {
+    const cache = new KeyCache<number>(3)
+    const used: string[] = []
+    for (let turn = 0; turn < 2000; turn++) {
+      const name = String((turn * turn + (turn >> 3)) % 7)
+      const kept = used.includes(name)
+      let made = false
+      cache.get(name, () => ((made = true), turn))
+      expect(made).toBe(!kept)
+      used.splice(0, used.length, name, ...used.filter((other) => other !== name).slice(0, 2))
+      expect(cache.size).toBe(used.length)
+    }
+  })
+
   it('forgets what was used longest ago', () => {
     const cache = new KeyCache<string>(2)
     let made = 0

@@ -48,7 +48,7 @@ export interface Outcome {
 }
 
 /** Rounds that all run first and that are not counted, for the compiler and the caches. */
-const WARM_UP = 30
+export const WARM_UP = 100
 
 export async function compete(contest: Contest, rounds: number): Promise<readonly Outcome[]> {
   const { ours, peers, times, work } = contest

@@ -5,7 +5,7 @@
  */
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
-import { compete } from './contest.ts'
+import { compete, WARM_UP } from './contest.ts'
 import { hotSpots } from './profile.ts'
 import type { Contest, Contestant, Outcome } from './contest.ts'
 import * as eccp from './eccp.ts'
@@ -66,7 +66,7 @@ async function contests(): Promise<readonly Contest[]> {
     {
       work: 'Ping-pong, a message and its reading',
       bound:
-        'each message makes an X25519 key pair, agrees twice and has the peer’s new key made into a key object, without which Node agrees over nothing: about half of the time',
+        'each message makes an X25519 key pair, agrees twice and has the new key of the peer made into a key object, without which Node agrees over nothing: about half of the time',
       times: 20,
       ours: eccp.pingPong(),
       peers: [than(await signal.pingPong(), 2)],
@@ -111,7 +111,7 @@ const READING = 'as without reading back, and the state parsed and checked membe
 
 const notes = (
   rounds: number,
-): string => `Every time is for doing the work once with the same 256-byte payload, the median of ${String(rounds)} rounds in which all contestants take turns after 30 that do not count; it is that of the processor, over all threads of the process, which does not see what else the machine did. Ratios are medians of the peer's time by ours in the same round. Every message is read at the other end and compared; where one end is measured the other is not.
+): string => `Every time is for doing the work once with the same 256-byte payload, the median of ${String(rounds)} rounds in which all contestants take turns, after ${String(WARM_UP)} that do not count: what is written in JavaScript is compiled by then, as in a program that has run for a while. It is that of the processor, over all threads of the process, which does not see what else the machine did. Ratios are medians of the peer's time by ours in the same round. Every message is read at the other end and compared; where one end is measured the other is not.
 
 State: everyone serializes after every step, ours as JSON, libsignal-client by its records; both keep the decoded state in memory beside the bytes, as the two products do. In the rows "read back" both decode it from the bytes before every step, ours with every field checked against its schema. matrix-sdk-crypto-wasm keeps its own store in memory and pickles inside it as it likes.
 

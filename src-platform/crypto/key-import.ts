@@ -55,9 +55,13 @@ function rawImport(node: NodeCrypto): KeyImport {
   }
   return {
     secretKey: (asymmetricKeyType, bytes) =>
-      taking(bytes, () => node.createPrivateKey({ key, format: 'raw-private', asymmetricKeyType })),
+      taking(bytes, function importSecretKey() {
+        return node.createPrivateKey({ key, format: 'raw-private', asymmetricKeyType })
+      }),
     publicKey: (asymmetricKeyType, bytes) =>
-      taking(bytes, () => node.createPublicKey({ key, format: 'raw-public', asymmetricKeyType })),
+      taking(bytes, function importPublicKey() {
+        return node.createPublicKey({ key, format: 'raw-public', asymmetricKeyType })
+      }),
     publicBytes: (secret) => plain(node.createPublicKey(secret).export({ format: 'raw-public' })),
   }
 }

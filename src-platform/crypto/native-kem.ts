@@ -49,7 +49,7 @@ export function nativeKem(node: NodeCrypto, { sha256 }: Pick<Crypto, 'sha256'>):
       })
       return {
         publicKey: key.slice(PUBLIC_START, PUBLIC_END),
-        secretKey: Uint8Array.from(key),
+        secretKey: key.slice(),
       }
     },
     mlKem768Encapsulate(publicKey) {

@@ -385,6 +385,8 @@ describe('what is stored reads back', () => {
       }
       await wraps.dropShown('wi', 'd', 0, 99)
       expect([...(await wraps.forEvents('wi', 'd', ['$w1', '$w2']))]).toEqual([['$w2', 'w']])
+      const placed = await wraps.placed('wi', 'd', ['$w1', '$w2'])
+      expect([...placed].map(([id, { pos }]) => [id, pos])).toEqual([['$w2', 6]])
       expect(await windowRooms.anyAfter('wi', 'd', 7)).toBe(true)
       await windowRooms.dropAfter('wi', 'd', 7)
       expect(await windowRooms.anyAfter('wi', 'd', 7)).toBe(false)
@@ -572,6 +574,7 @@ describe('what is stored reads back', () => {
       await tx.wraps.put([])
       await tx.wraps.putNew([])
       expect(await tx.wraps.forEvents('m', 'd', [])).toEqual(new Map())
+      expect(await tx.wraps.placed('m', 'd', [])).toEqual(new Map())
       expect(await tx.windowRooms.among('m', 'd', [], 9)).toEqual(new Map())
       await tx.windowRooms.drop('m', 'd', [])
       expect(await tx.toDevice.at('m', 'd', [])).toEqual([])

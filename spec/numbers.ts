@@ -399,6 +399,7 @@ export function quantities(): readonly Quantity[] {
     say('16.2', 'may send, up to #', most('body.e.room.grant', 'send')),
     say('16.5', '1 to # characters', longest('provenance', 'network')),
     say('16.5', '1 to # characters', longest('provenance', 'sender')),
+    say('17.3', 'more than # bytes', MAX_ENVELOPE_SIZE / 2),
     say('17.3', '# random bytes', CONTENT_KEY_BYTES),
     say('18.3', '# hours and a veto', protocol.RECOVERY_WAIT, hours),
     say('18.4', 'up to # messages', MAX_CHAIN_MESSAGES),

@@ -5,6 +5,8 @@ import {
   emptyState,
   inviteBody,
   joinBody,
+  kickBody,
+  leaveBody,
   membershipOf,
   memberPowerBody,
   nameBody,
@@ -18,7 +20,7 @@ import type { Json, Pdu, RoomState } from '../../src-shared/protocol/index.ts'
 import { FederationNet } from '../testing/federation-net.ts'
 import type { Member } from '../testing/federation-net.ts'
 import { until } from '../testing/engine-users.ts'
-import { crypto, register } from '../../conformance/device.ts'
+import { crypto, fakeWrap, register } from '../../conformance/device.ts'
 import type { TestDevice } from '../../conformance/device.ts'
 
 vi.setConfig({ testTimeout: 280_000 })
@@ -208,5 +210,47 @@ describe('three nodes', () => {
       const row = await tx.events.byEnvelope(room, said.envelope_id)
       expect(JSON.parse(row?.pdu ?? '{}').event.prev_events).toHaveLength(2)
     })
+  })
+
+  it('give what somebody said before leaving, with what it rests on and its wraps', async () => {
+    const all = await scene(21)
+    const { net: links, people, room } = all
+    const [ann, bea, cem] = people as [TestDevice, TestDevice, TestDevice]
+    await settled(all)
+    for (const other of ['a.test', 'b.test']) links.cut('c.test', other)
+    const before = await ann.say(room, 'what it rests on')
+    await until(async () => (await wrapsHeard(bea, room)).has(before.envelope_id))
+    const wrap = fakeWrap({ member: cem.member, device: cem.id })
+    const last = await bea.say(room, 'a last word', [wrap])
+    await bea.setState(room, leaveBody(bea.member, bea.userId))
+    links.heal()
+    // Nobody but the one that has left can tell.
+    links.cut('a.test', 'c.test')
+    await until(async () => (await wrapsHeard(cem, room)).get(last.envelope_id) === true)
+    expect((await wrapsHeard(cem, room)).has(before.envelope_id)).toBe(true)
+  })
+
+  it('leave nobody behind whom a removal struck that does not stand', async () => {
+    const all = await scene(22)
+    const { net: links, people, room, members } = all
+    const [ann, bea, cem] = people as [TestDevice, TestDevice, TestDevice]
+    await ann.setState(room, memberPowerBody(await ann.state(room), cem.member, 0))
+    await settled(all)
+    for (const other of ['b.test', 'c.test']) links.cut('a.test', other)
+    expect(
+      (await ann.setState(room, memberPowerBody(await ann.state(room), bea.member, 0))).status,
+    ).toBe(200)
+    const kicked = await bea.setState(room, kickBody(await bea.state(room), cem.member))
+    expect(kicked.status).toBe(200)
+    await until(async () => (await cem.call('state', { params: { roomId: room } })).status === 403)
+    // Nothing of this goes to a server that is not in the room.
+    const meanwhile = await bea.say(room, 'meanwhile')
+    links.heal()
+    await settled(all)
+    expect(membershipOf(await cem.state(room), cem.member)).toBe('join')
+    await members[2]?.node?.context.storage.read(async (tx) => {
+      expect(await tx.events.byEnvelope(room, meanwhile.envelope_id)).toBeDefined()
+    })
+    await cem.say(room, 'still here')
   })
 })

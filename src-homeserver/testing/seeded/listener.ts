@@ -31,8 +31,8 @@ export class Listener {
   }
 
   /** What was there before it listens is not counted. */
-  async begin(): Promise<void> {
-    await this.catchUp('')
+  async begin(room: string): Promise<void> {
+    await this.catchUp(room)
     this.told.clear()
   }
 

@@ -105,7 +105,7 @@ export class People {
   async listen(person: Person, device: TestDevice, late: boolean): Promise<Listener> {
     const listener = new Listener(person.node, device, late)
     this.listeners.push(listener)
-    await listener.begin()
+    await listener.begin(this.room)
     return listener
   }
 

@@ -5,6 +5,8 @@ import { findPostgres } from './src-homeserver/testing/postgresql.ts'
 
 /** Tests that are about PostgreSQL alone, and the one that stands for them where there is none. */
 const POSTGRESQL_ALONE = 'src-*/**/*.postgresql.test.ts'
+/** Tests that work on the files of a SQLite database. */
+const SQLITE_ALONE = 'src-*/**/*.sqlite.test.ts'
 const NO_POSTGRESQL = 'src-homeserver/testing/no-postgresql.test.ts'
 /** What runs on both databases; in the long run, all of the node, and the conformance suite. */
 const ON_BOTH =
@@ -44,7 +46,11 @@ export default defineConfig({
           // Every statement goes to another process and back.
           testTimeout: 180_000,
           include: 'bin' in findPostgres() ? [...ON_BOTH, POSTGRESQL_ALONE] : [NO_POSTGRESQL],
-          exclude: [...configDefaults.exclude, ...('bin' in findPostgres() ? [NO_POSTGRESQL] : [])],
+          exclude: [
+            ...configDefaults.exclude,
+            SQLITE_ALONE,
+            ...('bin' in findPostgres() ? [NO_POSTGRESQL] : []),
+          ],
           env: { [CHOICE_VARIABLE]: 'postgresql' },
           globalSetup: './src-homeserver/testing/postgresql-setup.ts',
         },

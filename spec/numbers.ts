@@ -437,6 +437,12 @@ export function quantities(): readonly Quantity[] {
       seconds,
     ),
     say(
+      '15.8',
+      'headers that take longer than # seconds',
+      kept('src-homeserver/federation/peer-server.ts', 'HEADERS_MS'),
+      seconds,
+    ),
+    say(
       '15.11',
       'or after # days',
       kept('src-homeserver/federation/comeback.ts', 'GIVEN_UP_MS'),

@@ -2,6 +2,8 @@
 import { getRandomValues } from 'node:crypto'
 import type { Crypto } from '../src-shared/protocol/index.ts'
 import { createNativeCrypto } from '../src-platform/crypto/native-crypto.ts'
+import { watchClock } from './clock-watch.ts'
+import type { ClockWatch } from './clock-watch.ts'
 import type { NodeConfig } from './config.ts'
 import { createComeback } from './federation/comeback.ts'
 import type { Comeback } from './federation/comeback.ts'
@@ -73,6 +75,7 @@ export interface Context {
   readonly remote: RemoteAccounts
   /** From a backup to the present. */
   readonly comeback: Comeback
+  readonly clock: ClockWatch
   /** Ends connections to other servers. */
   readonly exchange: Exchange
   readonly log: Log
@@ -192,11 +195,17 @@ export async function createContext(
     directory,
     exchange,
   })
+  const clock = watchClock({ now: world.now, log, metrics })
   const comeback = createComeback({ ...shared, config, notifier })
   reread = () => {
     comeback.reload().catch((error: unknown) => log.error(failure(error), 'facts can not be read'))
   }
-  const outbound = createOutbound({ ...shared, config: federation, calls: peers })
+  const outbound = createOutbound({
+    ...shared,
+    config: federation,
+    calls: peers,
+    steady: clock.steady,
+  })
   wake = outbound.wake
   return {
     ...shared,
@@ -220,6 +229,7 @@ export async function createContext(
     outbound,
     remote: createRemoteAccounts({ ...shared, peers }),
     comeback,
+    clock,
     exchange,
   }
 }

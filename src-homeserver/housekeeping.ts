@@ -19,9 +19,9 @@ const PENDING_KEPT_MS = 7 * DAY_MS
 /** A device away for longer starts anew, instead of keeping everybody's feed. */
 const AWAY_MS = 90 * DAY_MS
 
-export async function tidy(context: Context): Promise<void> {
+/** `time`: what is older than so much before it goes. */
+export async function tidy(context: Context, time = context.now()): Promise<void> {
   const { storage } = context
-  const time = context.now()
   await context.acks.flush()
   await storage.write(async (tx) => {
     await tx.devices.dropExpiredTokens(time)
@@ -32,6 +32,8 @@ export async function tidy(context: Context): Promise<void> {
     const old = await tx.streams.positionAt(time - WRAPS_KEPT_MS)
     if (old !== null) await tx.wraps.dropBefore(old)
     await tx.events.expire(time)
+    // The clock was set back: waits begin now, rather than where it once stood.
+    await tx.manifests.sightedBy(context.now())
     for (const { member, device } of await tx.devices.pendingSince(time - PENDING_KEPT_MS)) {
       await tx.devices.delete(member, device)
       await tellAccount(context, tx, member)
@@ -57,7 +59,8 @@ export function startHousekeeping(context: Context): () => void {
   rotate().catch(failed)
   const timer = setInterval(() => {
     rotate().catch(failed)
-    tidy(context).catch(failed)
+    // A clock that was set forward must not take what is still wanted.
+    tidy(context, Math.min(context.now(), context.clock.steady())).catch(failed)
   }, EVERY_MS)
   timer.unref()
   return () => clearInterval(timer)

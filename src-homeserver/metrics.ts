@@ -21,6 +21,10 @@ export interface Metrics {
   queued(destination: string, count: number): void
   /** Whether the database answers. */
   databaseUp(up: boolean): void
+  /** The clock of this machine was set. */
+  clockJumped(direction: 'forward' | 'back'): void
+  /** How far the clock of a server for which something waits is ahead of this one's; null: not too far. */
+  peerSkew(server: string, ms: number | null): void
   /** Own signing keys that are not in their file any more. */
   keysLost(count: number): void
   /** Whether there is no room to write. */
@@ -76,6 +80,13 @@ export function createMetrics(): Metrics {
     registers,
   })
   database.set(1)
+  const jumps = counter('eccp_clock_jumps_total', 'Times this clock was set', ['direction'])
+  const skew = new Gauge({
+    name: 'eccp_peer_clock_skew_seconds',
+    help: 'How far the clock of a server that refuses requests for it is ahead',
+    labelNames: ['server'],
+    registers,
+  })
   const keysLost = new Gauge({
     name: 'eccp_signing_keys_lost',
     help: 'Own signing keys that are not in their file any more',
@@ -94,6 +105,11 @@ export function createMetrics(): Metrics {
   const ahead = counter('eccp_positions_ahead_total', 'Positions that were never handed out', [])
   return {
     registry,
+    clockJumped: (direction) => jumps.labels(direction).inc(),
+    peerSkew(server, ms) {
+      if (ms === null) skew.remove(server)
+      else skew.labels(server).set(ms / 1000)
+    },
     keysLost: (count) => keysLost.set(count),
     storageFull: (yes) => full.set(yes ? 1 : 0),
     restoring: (yes) => restoring.set(yes ? 1 : 0),

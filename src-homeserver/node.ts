@@ -73,6 +73,7 @@ export async function startRunning(
       (stopped ??= (async () => {
         stopHousekeeping()
         certificate?.close()
+        context.clock.close()
         stopping.abort()
         admin?.close()
         const overdue = setTimeout(() => {

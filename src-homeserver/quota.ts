@@ -14,7 +14,8 @@ export function createQuota(limit: Limit | null): Quota {
   return {
     take(key, now) {
       let window = windows.get(key)
-      if (window === undefined || window.until <= now) {
+      // One that ends later than any that begins now is from before the clock was set back.
+      if (window === undefined || window.until <= now || window.until > now + limit.windowMs) {
         window = { until: now + limit.windowMs, taken: 0 }
         windows.delete(key)
         windows.set(key, window)

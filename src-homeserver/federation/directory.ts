@@ -37,7 +37,9 @@ export function createDirectory(
 
   async function wellKnown(host: string): Promise<string | null> {
     const cached = known.get(host)
-    if (cached !== undefined && cached.until > now()) return cached.named
+    const left = (cached?.until ?? 0) - now()
+    // Further ahead than any answer is kept: the clock was set back.
+    if (cached !== undefined && left > 0 && left <= KEPT_MS) return cached.named
     const named = await exchange
       .send(
         { host, port: 443, plain: false, certificateFor: host, roots, trustedAddress: false },

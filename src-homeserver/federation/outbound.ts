@@ -51,6 +51,8 @@ export interface OutboundParts {
   readonly log: Log
   readonly metrics: Metrics
   readonly now: () => number
+  /** As `now`, but that the clock may be set: what is given up by it is gone. */
+  readonly steady: () => number
   readonly random: (length: number) => Uint8Array
   readonly after: (ms: number, work: () => void) => () => void
   readonly stopping: AbortSignal
@@ -77,7 +79,7 @@ type Item = ServerBody<'transaction'>['items'][number]
 type TypingItem = Extract<ServerItem, { kind: 'typing' }>
 
 export function createOutbound(parts: OutboundParts): Outbound {
-  const { config, storage, calls, log, metrics, now, random, after, stopping } = parts
+  const { config, storage, calls, log, metrics, now, steady, random, after, stopping } = parts
   const lanes = new Map<string, Lane>()
   const heardAt = new Map<string, number>()
   let sweeping: NodeJS.Timeout | undefined
@@ -93,7 +95,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
         again: false,
         failures: 0,
         silentSince: null,
-        lastTry: 0,
+        lastTry: -Infinity,
         timer: null,
       }
       lanes.set(server, lane)
@@ -179,7 +181,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
       if (batch.rows.length === 0) return left
       const results = batch.items.length === 0 ? [] : await transmit(server, batch.items)
       if (results === null) {
-        lane.silentSince ??= lane.lastTry
+        lane.silentSince ??= now()
         return true
       }
       lane.failures = 0
@@ -191,7 +193,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
       const sent = new Set(batch.items.map(({ id }) => id))
       const done = batch.rows.filter(
         ({ id, stored_at: since }) =>
-          judged.has(id) || !sent.has(id) || now() - since > GIVEN_UP_MS,
+          judged.has(id) || !sent.has(id) || steady() - since > GIVEN_UP_MS,
       )
       for (const { id, code } of results.filter(({ outcome }) => outcome === 'refused'))
         log.info({ server, item: id, code }, 'refused by another server')
@@ -220,10 +222,19 @@ export function createOutbound(parts: OutboundParts): Outbound {
         timeoutMs,
       })
       metrics.peerCertificate(server, null)
-      if (answer.ok) return [...answer.value.results]
-      const { errcode } = answer.refusal
+      if (answer.ok) {
+        metrics.peerSkew(server, null)
+        return [...answer.value.results]
+      }
+      const { errcode, server_time: theirs } = answer.refusal
       log.info({ server, code: errcode }, 'transaction refused')
-      if (errcode === 'E_CLOCK_SKEW') metrics.peerAlarm('clock_skew')
+      if (errcode === 'E_CLOCK_SKEW') {
+        const ms = theirs === undefined ? 0 : theirs - now()
+        metrics.peerAlarm('clock_skew')
+        metrics.peerSkew(server, ms)
+        if (warned.take(server, performance.now()))
+          log.warn({ server, seconds: Math.round(ms / 1000) }, 'the clocks differ too much')
+      }
       return null
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
@@ -281,13 +292,13 @@ export function createOutbound(parts: OutboundParts): Outbound {
       const lane = lanes.get(server)
       if (lane === undefined) {
         // Another process may be leaving it alone for now.
-        if (!storage.shared || now() - (heardAt.get(server) ?? 0) < HEARD_PAUSE_MS) return
+        if (!storage.shared || apart(now(), heardAt.get(server)) < HEARD_PAUSE_MS) return
         heardAt.delete(server)
         heardAt.set(server, now())
         const [oldest] = heardAt.keys()
         if (heardAt.size > MAX_HEARD && oldest !== undefined) heardAt.delete(oldest)
         run(server)
-      } else if (lane.timer !== null && now() - lane.lastTry >= HEARD_PAUSE_MS) {
+      } else if (lane.timer !== null && apart(now(), lane.lastTry) >= HEARD_PAUSE_MS) {
         lane.failures = 0
         run(server)
       }
@@ -306,6 +317,11 @@ export function createOutbound(parts: OutboundParts): Outbound {
       await Promise.all([...lanes.values()].map(({ running }) => running ?? Promise.resolve()))
     },
   }
+}
+
+/** Either way: the clock may have been set back in between. */
+function apart(now: number, then = -Infinity): number {
+  return Math.abs(now - then)
 }
 
 interface Batch {

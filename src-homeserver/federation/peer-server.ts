@@ -20,6 +20,12 @@ import { peerRoutes } from './peer-routes.ts'
 import { createRequestGuard } from './request-guard.ts'
 import type { RequestGuard } from './request-guard.ts'
 
+const MAX_CONNECTIONS = 2000
+const HEADERS_MS = 20_000
+/** Bytes of bodies that may be on their way here at once, whoever sends them. */
+const MAX_HELD = 64 * 1024 * 1024
+const BUSY_RETRY_MS = 2000
+
 /** `certificate`: null where plain HTTP is spoken. */
 export function createPeerServer(
   context: Context,
@@ -61,8 +67,16 @@ export function createPeerServer(
   const { rateLimits } = context.config
   const byAddress = createQuota(rateLimits?.peerAddress ?? null)
   const byServer = createQuota(rateLimits?.peer ?? null)
-  app.addHook('onRequest', async (request) => {
+  app.server.maxConnections = MAX_CONNECTIONS
+  app.server.headersTimeout = HEADERS_MS
+  let held = 0
+  app.addHook('onRequest', async (request, reply) => {
     if (!byAddress.take(request.ip, context.now())) throw new ApiError('M_LIMIT_EXCEEDED')
+    const bytes = announced(request)
+    if (held + bytes > MAX_HELD)
+      throw new ApiError('M_LIMIT_EXCEEDED', { retry_after_ms: BUSY_RETRY_MS })
+    held += bytes
+    reply.raw.once('close', () => (held -= bytes))
   })
   for (const name of Object.keys(serverApi) as ServerEndpointName[])
     addRoute(app, context, name, guard, (origin) => byServer.take(origin, context.now()))
@@ -103,6 +117,14 @@ function addRoute<N extends ServerEndpointName>(
       return sendJson(reply, answer)
     },
   })
+}
+
+/** What the body may come to: it is in memory before it is known who sends it. */
+function announced({ method, headers, routeOptions }: FastifyRequest): number {
+  if (method === 'GET' || method === 'HEAD') return 0
+  const most = routeOptions.bodyLimit ?? 0
+  const length = headers['content-length']
+  return length === undefined ? most : Math.min(Number(length), most)
 }
 
 function bodyOf(request: FastifyRequest): Uint8Array {

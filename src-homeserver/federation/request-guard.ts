@@ -27,7 +27,7 @@ export interface RequestGuard {
 
 export function createRequestGuard(context: Context): RequestGuard {
   // What was said to the process before this one is not remembered, so nothing of that time counts.
-  const startedAt = context.now()
+  let startedAt = context.now()
 
   async function remember(name: string, now: number): Promise<void> {
     const outcome = await context.storage.takeName(name, now + 2 * SERVER_SKEW_MS, now)
@@ -48,7 +48,10 @@ export function createRequestGuard(context: Context): RequestGuard {
         throw new ApiError('E_BAD_SIGNATURE', { rule: 'wrong_ends' })
       if (!isAdmitted(config.federation, origin)) throw new ApiError('M_FORBIDDEN')
       const now = context.now()
+      // It was set back: the beginning must not lie ahead for ever.
+      if (now < startedAt) startedAt = now
       const ofNow = Math.abs(now - ts) <= SERVER_SKEW_MS && ts >= startedAt - SERVER_SKEW_MS / 10
+      if (!ofNow) context.metrics.peerAlarm('clock_skew')
       if (!guards.holds('request_time', ofNow))
         throw new ApiError('E_CLOCK_SKEW', { server_time: now })
       const known = await context.serverKeys

@@ -39,7 +39,7 @@ async function poll(
   timeout = DEFAULT_TIMEOUT_MS,
   gone: AbortSignal,
 ): Promise<SyncResponse> {
-  const deadline = context.now() + timeout
+  const deadline = performance.now() + timeout
   const rooms = ask.windows?.look.typing ?? []
   for (;;) {
     const news = listen(context, caller, gone)
@@ -48,7 +48,7 @@ async function poll(
       const { answer: plain, empty } = await attempt(context, caller, ask)
       const typing = await typingNews(context, caller, rooms)
       const answer = typing === null ? plain : { ...plain, typing }
-      const left = deadline - context.now()
+      const left = deadline - performance.now()
       if (!empty || typing !== null || left <= 0 || gone.aborted) return answer
       if (!(await news.within(left))) return answer
     } finally {

@@ -35,6 +35,15 @@ export class Manifests {
     return new Map(rows.map((row) => [row.hash, Number(row.seen_at)]))
   }
 
+  /** No entry was first seen after `now`. */
+  async sightedBy(now: number): Promise<void> {
+    await this.#db
+      .updateTable('manifest_entries')
+      .set({ seen_at: now })
+      .where('seen_at', '>', now)
+      .execute()
+  }
+
   /** In order, from `height` on. */
   async entries(member: string, from = 0): Promise<SignedEntry[]> {
     const rows = await this.#db

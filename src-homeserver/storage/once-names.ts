@@ -6,6 +6,7 @@ import type { Db } from './schema.ts'
 
 const MAX_NAMES = 200_000
 const TIDY_MS = 60_000
+const FAR_MS = 60 * 60_000
 
 export type OnceOutcome = 'first' | 'again' | 'full'
 
@@ -18,13 +19,15 @@ export function createOnceInMemory(): OnceNames {
   const names = new Map<string, number>()
   return {
     async take(name, until, now) {
+      // By time as it passes: the clock may be set, and a name must neither come back nor stay.
+      const elapsed = performance.now()
       for (const [known, end] of names) {
-        if (end > now) break
+        if (end > elapsed) break
         names.delete(known)
       }
       if (names.has(name)) return 'again'
       if (names.size >= MAX_NAMES) return 'full'
-      names.set(name, until)
+      names.set(name, elapsed + until - now)
       return 'first'
     },
   }
@@ -36,7 +39,11 @@ export function createOnceInDatabase(db: Db): OnceNames {
     async take(name, until, now) {
       if (Math.abs(now - tidied) > TIDY_MS) {
         tidied = now
-        await db.deleteFrom('seen_once').where('until', '<=', now).execute()
+        // What lies far ahead is from before the clock was set back.
+        await db
+          .deleteFrom('seen_once')
+          .where((e) => e.or([e('until', '<=', now), e('until', '>', now + FAR_MS)]))
+          .execute()
       }
       const result = await db
         .insertInto('seen_once')

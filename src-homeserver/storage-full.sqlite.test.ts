@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { onPostgres } from './testing/database.ts'
 import { messages, newUser, say, texts, until } from './testing/engine-users.ts'
 import type { TestUser } from './testing/engine-users.ts'
 import { FederationNet } from './testing/federation-net.ts'
@@ -70,7 +69,7 @@ async function conversation(from: TestUser, to: TestUser): Promise<string> {
   return room
 }
 
-describe.runIf(!onPostgres)('a node that has no room for more', () => {
+describe('a node that has no room for more', () => {
   it('refuses to write, reads on, loses nothing, and goes on by itself', async () => {
     const ada = await newUser(node, 'ada')
     const ben = await newUser(b, 'ben')

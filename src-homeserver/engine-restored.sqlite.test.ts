@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { onPostgres } from './testing/database.ts'
 import { messages, newUser, say, texts, until } from './testing/engine-users.ts'
 import type { TestUser } from './testing/engine-users.ts'
 import { FederationNet } from './testing/federation-net.ts'
@@ -92,7 +91,7 @@ async function exchange(room: string, from: TestUser, to: TestUser, text: string
   )
 }
 
-describe.runIf(!onPostgres)('people whose node is started on a backup', () => {
+describe('people whose node is started on a backup', () => {
   it('keep what they have, talk on, and have nothing twice', async () => {
     const ada = await person(home, 'ada')
     const lea = await person(home, 'lea')

@@ -6,7 +6,6 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { inviteBody, joinBody, membershipOf, rosterOf } from '../../src-shared/protocol/index.ts'
 import { backUp } from '../backup.ts'
-import { onPostgres } from '../testing/database.ts'
 import { until } from '../testing/engine-users.ts'
 import { FederationNet } from '../testing/federation-net.ts'
 import type { Member } from '../testing/federation-net.ts'
@@ -68,7 +67,7 @@ async function goBack(copy: string, ...devices: TestDevice[]): Promise<void> {
   for (const device of devices) device.url = a.url
 }
 
-describe.runIf(!onPostgres)('a node that is started on a backup', () => {
+describe('a node that is started on a backup', () => {
   it('gets from the others what it and its users have said since, and hands out no prekey twice', async () => {
     const alice = await register(a, 'alice')
     const bob = await register(b, 'bob')

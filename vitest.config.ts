@@ -7,6 +7,8 @@ import { findPostgres } from './src-homeserver/testing/postgresql.ts'
 const POSTGRESQL_ALONE = 'src-*/**/*.postgresql.test.ts'
 /** Tests that work on the files of a SQLite database. */
 const SQLITE_ALONE = 'src-*/**/*.sqlite.test.ts'
+/** Tests of the long run. */
+const LONG_ALONE = process.env['ECCP_LONG'] === '1' ? [] : ['src-*/**/*.long.*test.ts']
 const NO_POSTGRESQL = 'src-homeserver/testing/no-postgresql.test.ts'
 /** What runs on both databases; in the long run, all of the node, and the conformance suite. */
 const ON_BOTH =
@@ -36,7 +38,7 @@ export default defineConfig({
             'fixtures/**/*.test.ts',
             'spec/**/*.test.ts',
           ],
-          exclude: [...configDefaults.exclude, POSTGRESQL_ALONE, NO_POSTGRESQL],
+          exclude: [...configDefaults.exclude, POSTGRESQL_ALONE, NO_POSTGRESQL, ...LONG_ALONE],
         },
       },
       {

@@ -25,6 +25,7 @@ import {
   canKick,
   canRedact,
   canSend,
+  canSetPower,
   creation,
   CREATOR_POWER,
   currentRosterHash,
@@ -259,6 +260,17 @@ describe('power', () => {
     expect(neededPower(read, 'e.other', true)).toBe(50)
     expect(neededPower(read, 'e.other', false)).toBe(0)
     expect(neededPower(read, 'constructor', false)).toBe(0)
+  })
+
+  it('is given up to one’s own, by those who may set power: what other state needs, unless listed', () => {
+    const at = (changes: object, level: number) => {
+      const set = powerBody({ ...levels, ...changes })
+      const here = withBody(state, set, joinBody(bob.member, bob.userId))
+      return canSetPower(here, bob.member, stranger.member, level)
+    }
+    expect([49, 50, 51].map((level) => at({}, level))).toEqual([true, true, false])
+    expect(at({ state_default: 51 }, 0)).toBe(false)
+    expect(at({ state_default: 51, events: { 'e.room.power': 50 } }, 0)).toBe(true)
   })
 
   it('is of use to the joined alone', () => {

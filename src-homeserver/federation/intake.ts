@@ -80,31 +80,28 @@ async function complete(
   const brought = withheld && event.pdu.body !== null
   if (brought) await tx.events.fill(row.event_id, event.pdu.body ?? '')
   if (!late || row.soft_failed === 1) return taken
-  const members = await toldOf(tx, row, new Set(good.map(({ member }) => member)))
-  const pos = await tx.streams.append(
-    'event',
-    row.event_id,
-    row.room_id,
-    members.map((member) => ({ member })),
-    context.now(),
-  )
-  const put = good.map(({ member, device, text }) => ({
-    member,
-    device,
-    event_id: row.event_id,
-    pos,
-    wrap: text,
-  }))
-  await tx.wraps.putNew(put)
+  const told = await toldOf(tx, row, new Set(good.map(({ member }) => member)))
+  const { event_id: id, room_id: room } = row
+  for (const { member, device, text: wrap } of good) {
+    // Only this device is told once more: another of the same account may have nothing coming.
+    const pos = told.has(member)
+      ? await tx.streams.append('event', id, room, [{ member, device }], context.now())
+      : row.pos
+    await tx.wraps.putNew([{ member, device, event_id: id, pos, wrap }])
+  }
   return taken
 }
 
 /** Those of `members` who were in the room as the event came: nobody else was told of it. */
-async function toldOf(tx: Tx, row: EventRow, members: ReadonlySet<string>): Promise<string[]> {
-  const told: string[] = []
+async function toldOf(
+  tx: Tx,
+  row: EventRow,
+  members: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const told = new Set<string>()
   for (const member of members) {
     const changes = await membershipChanges(tx, row.room_id, member)
-    if (membershipAt(changes, row.pos) === 'join') told.push(member)
+    if (membershipAt(changes, row.pos) === 'join') told.add(member)
   }
   return told
 }

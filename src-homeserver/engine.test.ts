@@ -222,6 +222,26 @@ describe('a group', () => {
     await ada.engine.rename(room, 'Coffee')
     await until(() => ben.engine.roomList()[0]?.name === 'Coffee')
     await expect(ben.engine.rename(room, 'Mine')).rejects.toMatchObject({ code: 'not_allowed' })
+    const roles = async (user: TestUser) =>
+      Object.fromEntries(
+        (await user.engine.details(room)).members.map(({ name, role, can }) => [
+          name,
+          [role, ...can.roles].join(' '),
+        ]),
+      )
+    expect(await roles(ben)).toEqual({ ADA: 'creator', BEN: 'member', CLEO: 'member' })
+    await ada.engine.setRole(room, ben.engine.account, 'moderator')
+    await until(async () => (await roles(ben))['BEN'] === 'moderator')
+    await expect(ben.engine.setRole(room, cleo.engine.account, 'moderator')).rejects.toMatchObject({
+      code: 'not_allowed',
+    })
+    await ben.engine.rename(room, 'Coffee for all')
+    await until(() => ada.engine.roomList()[0]?.name === 'Coffee for all')
+    expect(await roles(ada)).toEqual({
+      ADA: 'creator',
+      BEN: 'moderator admin member',
+      CLEO: 'member admin moderator',
+    })
     await ada.engine.removeMember(room, cleo.engine.account, '')
     await until(() => cleo.engine.roomList()[0]?.membership === 'leave')
     await say(ada, room, 'without cleo')

@@ -59,6 +59,7 @@ const callNames: Readonly<Record<CallName, true>> = {
   'rooms.unban': true,
   'rooms.answerKnock': true,
   'rooms.setJoinRule': true,
+  'rooms.setRole': true,
   'rooms.link': true,
   'rooms.lookUpRoom': true,
   'rooms.enter': true,

@@ -1,7 +1,8 @@
 /** Draws the one dialog that may be open. */
 import { DeleteMessage, OpenLink } from './conversation/ConversationDialogs.tsx'
 import { MessageDetails } from './conversation/MessageDetails.tsx'
-import { BanMember, RemoveMember, RoomAccess } from './details/DoorDialogs.tsx'
+import { BanMember, RemoveMember } from './details/DoorDialogs.tsx'
+import { MemberRole, RoomAccess } from './details/ChoiceDialogs.tsx'
 import { InviteToRoom, LeaveRoom, RenameRoom } from './details/RoomDialogs.tsx'
 import { Palette } from './palette/Palette.tsx'
 import { Shortcuts } from './palette/Shortcuts.tsx'
@@ -36,6 +37,8 @@ export function Overlays() {
       return <RemoveMember room={overlay.room} member={overlay.member} />
     case 'ban-member':
       return <BanMember room={overlay.room} member={overlay.member} />
+    case 'member-role':
+      return <MemberRole room={overlay.room} member={overlay.member} />
     case 'room-access':
       return <RoomAccess room={overlay.room} />
     case 'delete-message':

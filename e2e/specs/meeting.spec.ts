@@ -224,6 +224,11 @@ test('the group opens its door: with the link one asks, and somebody inside lets
 test('who is banned is told by whom and why, and may come back once the ban is lifted', async () => {
   const details = ada.page.getByRole('complementary', { name: 'Details' })
   await details.getByRole('button', { name: /^سيرين/ }).click()
+  await details.getByRole('button', { name: /^What .* may do$/ }).click()
+  const roles = ada.page.getByRole('dialog', { name: /^What may .* do here/ })
+  await roles.getByRole('radio', { name: /^Moderator/ }).click()
+  await roles.getByRole('button', { name: 'Save' }).click()
+  await expect(details.getByText(/^Moderator · @/)).toBeVisible()
   await details.getByRole('button', { name: /^Ban/ }).click()
   const question = ada.page.getByRole('alertdialog')
   await question.getByLabel(/^Reason/).fill('Spoilers')

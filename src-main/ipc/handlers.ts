@@ -52,6 +52,7 @@ export function createHandlers(app: AppCalls, accounts: () => Accounts): Handler
     'rooms.unban': (i) => quiet(engine(i).unban(i.room, i.member)),
     'rooms.answerKnock': (i) => quiet(engine(i).answerKnock(i.room, i.member, i.letIn)),
     'rooms.setJoinRule': (i) => quiet(engine(i).setJoinRule(i.room, i.rule)),
+    'rooms.setRole': (i) => quiet(engine(i).setRole(i.room, i.member, i.role)),
     'rooms.link': async (i) => ({ link: await engine(i).roomLink(i.room) }),
     'rooms.lookUpRoom': (i) => engine(i).lookUpRoom(i.link),
     'rooms.enter': (i) => engine(i).enter(i.link),

@@ -1,4 +1,4 @@
-import { Ban, ChevronDown, CircleCheck, Monitor, UserMinus } from 'lucide-react'
+import { Ban, ChevronDown, CircleCheck, Monitor, UserCog, UserMinus } from 'lucide-react'
 import { useState } from 'react'
 import type { Member, MemberDevice } from '../../src-shared/view-model/index.ts'
 import { Avatar } from '../design/Avatar.tsx'
@@ -100,6 +100,15 @@ export function MemberRow({
           ) : (
             <p className="small quiet">{t('member.noDevices')}</p>
           )}
+          {canPutOut && member.can.roles.length > 0 ? (
+            <Button
+              size="small"
+              onClick={() => core.showOverlay({ kind: 'member-role', room, member: member.id })}
+            >
+              <UserCog size={15} aria-hidden="true" />
+              {member.me ? t('role.change.own') : t('role.change', { name: member.name })}
+            </Button>
+          ) : null}
           {canPutOut && member.can.remove ? (
             <Button
               size="small"

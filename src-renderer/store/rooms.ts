@@ -1,6 +1,6 @@
 /** The list of rooms: loading, order, search, and what one can do to a room from outside it. */
 import type { CallOutput, CallResult } from '../../src-shared/ipc/index.ts'
-import type { JoinRule, RoomSummary } from '../../src-shared/view-model/index.ts'
+import type { JoinRule, Role, RoomSummary } from '../../src-shared/view-model/index.ts'
 import { t } from '../text/t.ts'
 import type { Context } from './context.ts'
 import type { UiState } from './state.ts'
@@ -69,6 +69,7 @@ export interface Rooms {
   unban(room: string, member: string, name: string): Promise<void>
   answerKnock(room: string, member: string, letIn: boolean): Promise<boolean>
   setJoinRule(room: string, rule: JoinRule): Promise<CallResult<'rooms.setJoinRule'>>
+  setRole(room: string, member: string, role: Role): Promise<CallResult<'rooms.setRole'>>
   copyLink(room: string): Promise<void>
   lookUpRoom(link: string): Promise<CallResult<'rooms.lookUpRoom'>>
   enter(link: string): Promise<CallResult<'rooms.enter'>>
@@ -202,6 +203,8 @@ export function createRooms(ctx: Context, { open, reopen }: RoomPlace): Rooms {
         ctx.attempt('rooms.answerKnock', { account: account(), room, member, letIn }),
       ),
     setJoinRule: (room, rule) => ctx.call('rooms.setJoinRule', { account: account(), room, rule }),
+    setRole: (room, member, role) =>
+      ctx.call('rooms.setRole', { account: account(), room, member, role }),
     async copyLink(room) {
       const result = await ctx.call('rooms.link', { account: account(), room })
       if (!result.ok) {

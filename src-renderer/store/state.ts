@@ -59,6 +59,7 @@ export type Overlay =
   | { readonly kind: 'message-details'; readonly room: string; readonly key: string }
   | { readonly kind: 'ban-member'; readonly room: string; readonly member: string }
   | { readonly kind: 'room-access'; readonly room: string }
+  | { readonly kind: 'member-role'; readonly room: string; readonly member: string }
   | { readonly kind: 'open-link'; readonly url: string }
   | { readonly kind: 'sign-in' }
 

@@ -160,6 +160,7 @@ function roomHandlers(fake: FakeState): Omit<Handlers, AccountCall> {
       fake.emit('details', { account: me, room })
       return null
     },
+    'rooms.setRole': ({ room, member, role }) => fake.changeMember(room, member, { role }),
     'rooms.link': ({ room }) => ({ link: `eccp:room/${room}?via=home.example` }),
     'rooms.lookUpRoom': ({ link }) => {
       if (link.includes('nowhere')) throw new FakeError('unknown_room')

@@ -151,7 +151,7 @@ export function member(who: Person | 'me', more: Partial<Member> = {}): Member {
     bot: false,
     me: mine,
     changed: false,
-    can: { remove: !mine, ban: !mine, unban: false, letIn: false, decline: false },
+    can: { remove: !mine, ban: !mine, unban: false, letIn: false, decline: false, roles: [] },
     devices: [
       {
         id: `${seed.slice(0, 14)}-1`,

@@ -155,7 +155,7 @@ function garden(now: number): FakeRoom {
       member(people.tomas, {
         membership: 'knock',
         devices: [],
-        can: { remove: false, ban: true, unban: false, letIn: true, decline: true },
+        can: { remove: false, ban: true, unban: false, letIn: true, decline: true, roles: [] },
       }),
     ],
     servers: ['home.example', 'lab.example'],

@@ -3,6 +3,7 @@ import type {
   AccountView,
   Alert,
   JoinRule,
+  Role,
   Member,
   OwnDevice,
   Pairing,
@@ -116,6 +117,7 @@ export interface Engine {
   unban(room: string, member: string): Promise<void>
   answerKnock(room: string, member: string, letIn: boolean): Promise<void>
   setJoinRule(room: string, rule: JoinRule): Promise<void>
+  setRole(room: string, member: string, role: Role): Promise<void>
   /** `eccp:room/…`, by which people who are not in the room find it. */
   roomLink(room: string): Promise<string>
   /** `link`: such a link, or a room id. */

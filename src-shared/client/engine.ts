@@ -292,6 +292,7 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
     unban: (room, id) => door.unban(room, id),
     answerKnock: (room, id, letIn) => door.answer(room, id, letIn),
     setJoinRule: (room, rule) => door.setJoinRule(room, rule),
+    setRole: (room, id, role) => roomActions.setRole(room, id, role),
     roomLink: (room) => door.link(room),
     lookUpRoom: (link) => door.lookUp(link),
     enter: (link) => door.enter(link),

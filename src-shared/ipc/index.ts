@@ -11,6 +11,7 @@ import {
   accountViewSchema,
   alertSchema,
   joinRuleSchema,
+  roleSchema,
   memberSchema,
   ownDeviceSchema,
   pairingSchema,
@@ -233,6 +234,7 @@ export const calls = {
     output: nothing,
   },
   'rooms.setJoinRule': { input: inRoom.extend({ rule: joinRuleSchema }), output: nothing },
+  'rooms.setRole': { input: inRoom.extend({ member: id, role: roleSchema }), output: nothing },
   'rooms.link': { input: inRoom, output: z.object({ link: z.string().max(2048) }) },
   /** `link`: an `eccp:room/` link or a room id. */
   'rooms.lookUpRoom': {

@@ -211,6 +211,10 @@ export const memberDeviceSchema = z.object({
 })
 export type MemberDevice = z.infer<typeof memberDeviceSchema>
 
+/** What somebody may be made; who has started a room stays its creator. */
+export const roleSchema = z.enum(['admin', 'moderator', 'member'])
+export type Role = z.infer<typeof roleSchema>
+
 export const memberSchema = z.object({
   id,
   userId: id,
@@ -218,7 +222,7 @@ export const memberSchema = z.object({
   server: shortText,
   membership: z.enum(['invite', 'join', 'leave', 'ban', 'knock']),
   power: z.int(),
-  role: z.enum(['creator', 'admin', 'moderator', 'member']),
+  role: z.enum(['creator', ...roleSchema.options]),
   bot: z.boolean(),
   me: z.boolean(),
   devices: z.array(memberDeviceSchema),
@@ -231,6 +235,8 @@ export const memberSchema = z.object({
     unban: z.boolean(),
     letIn: z.boolean(),
     decline: z.boolean(),
+    /** Roles that this account may give them, the present one left out. */
+    roles: z.array(roleSchema),
   }),
 })
 export type Member = z.infer<typeof memberSchema>

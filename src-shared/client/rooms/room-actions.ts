@@ -3,6 +3,7 @@ import {
   inviteBody,
   joinBody,
   leaveBody,
+  memberPowerBody,
   membershipOf,
   nameBody,
   canInvite,
@@ -12,6 +13,7 @@ import {
   userIdOf,
 } from '../../protocol/index.ts'
 import type { StateBody } from '../../protocol/index.ts'
+import type { Role } from '../../view-model/index.ts'
 import type { Context } from '../context.ts'
 import { displayName } from '../devices/contacts.ts'
 import type { Contacts, Refreshed } from '../devices/contacts.ts'
@@ -29,6 +31,7 @@ import type { Invitee, RoomMaker, RoomPlan } from './create-room.ts'
 import type { RoomList } from './room-list.ts'
 import type { RoomEntry } from './room-records.ts'
 import type { RoomStates } from './room-states.ts'
+import { levelOf, rolesToGive } from './roles.ts'
 import { parseWho } from './who.ts'
 import type { Who } from './who.ts'
 
@@ -185,6 +188,14 @@ export class RoomActions {
     const state = await this.#parts.states.get(db, room)
     if (!canSend(state, me.member, STATE_TYPES.name, true)) throw new EngineError('not_allowed')
     await this.act(room, nameBody(name))
+  }
+
+  /** Not for who has started the room, and nothing above the own power. */
+  async setRole(room: string, member: string, role: Role): Promise<void> {
+    const { db, me } = this.#ctx
+    const state = await this.#parts.states.get(db, room)
+    if (!rolesToGive(state, me.member, member).includes(role)) throw new EngineError('not_allowed')
+    await this.act(room, memberPowerBody(state, member, levelOf(state, role)))
   }
 
   async markRead(room: string): Promise<void> {

@@ -10,7 +10,6 @@ import {
   joinRuleOf,
   members,
   MESSAGE_TYPES,
-  creation,
   powerLevels,
   powerOf,
   STATE_TYPES,
@@ -24,6 +23,7 @@ import type { Context } from '../context.ts'
 import { displayName } from '../devices/contacts.ts'
 import { shownName } from '../devices/shown-name.ts'
 import type { Contacts } from '../devices/contacts.ts'
+import { roleOf, rolesToGive } from '../rooms/roles.ts'
 import type { RoomEntry } from '../rooms/room-records.ts'
 import { serverOf } from './item-view.ts'
 
@@ -112,7 +112,6 @@ export async function memberView(
   const person = await contacts.person(db, member)
   const manifest = await contacts.manifest(db, member)
   const power = powerOf(state, member)
-  const creator = creation(state)?.creator === member
   // Own devices were let in by comparing codes; having looked at another's list compares nothing.
   const own = manifest !== null && member === me.member
   const compared = own ? activeDevices(manifest).map((device) => device.id) : []
@@ -123,7 +122,7 @@ export async function memberView(
     server: serverOf(userId),
     membership: stated?.membership ?? 'leave',
     power: power === CREATOR_POWER ? 100 : power,
-    role: creator ? 'creator' : power >= 100 ? 'admin' : power >= 50 ? 'moderator' : 'member',
+    role: roleOf(state, member),
     bot: person?.bot ?? false,
     me: member === me.member,
     devices: manifest === null ? [] : devicesView(manifest, compared),
@@ -134,6 +133,7 @@ export async function memberView(
       unban: canUnban(state, me.member, member),
       letIn: stated?.membership === 'knock' && canInvite(state, me.member, member),
       decline: stated?.membership === 'knock' && canKick(state, me.member, member),
+      roles: stated?.membership === 'join' ? rolesToGive(state, me.member, member) : [],
     },
   }
 }

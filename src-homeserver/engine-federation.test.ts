@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FederationNet } from './testing/federation-net.ts'
 import type { Member } from './testing/federation-net.ts'
-import { messages, newUser, say, texts, until } from './testing/engine-users.ts'
+import { conversation, messages, newUser, say, texts, until } from './testing/engine-users.ts'
 import type { TestUser } from './testing/engine-users.ts'
 
 vi.setConfig({ testTimeout: 240_000 })
@@ -24,14 +24,6 @@ async function person(home: Member, name: string): Promise<TestUser> {
   return user
 }
 
-async function conversation(from: TestUser, to: TestUser, server: string): Promise<string> {
-  const { room } = await from.engine.startDirect(`@${to.name}:${server}`)
-  await until(() => to.engine.roomList().some(({ id }) => id === room))
-  await to.engine.accept(room)
-  await until(() => from.engine.roomList().some((one) => one.id === room && one.memberCount === 2))
-  return room
-}
-
 const entry = ({ engine }: TestUser, room: string) =>
   engine.roomList().find(({ id }) => id === room)
 
@@ -41,7 +33,7 @@ describe('two people on two nodes', () => {
     const b = await net.start('b.test')
     const ada = await person(a, 'ada')
     const ben = await person(b, 'ben')
-    const room = await conversation(ada, ben, 'b.test')
+    const room = await conversation(ada, ben)
     await say(ada, room, 'hello')
     await until(async () => (await texts(ben, room)).includes('hello'))
     await say(ben, room, 'hello yourself')
@@ -74,7 +66,7 @@ describe('two people on two nodes', () => {
     // Having been looked up makes nobody an acquaintance.
     for (let time = 0; time < 2; time++)
       expect(await code('ben@b.test')).toMatchObject({ userId: '@ben:b.test', known: false })
-    await conversation(ada, ben, 'b.test')
+    await conversation(ada, ben)
     expect(await code('@ben:b.test')).toMatchObject({ known: true })
   })
 
@@ -83,7 +75,7 @@ describe('two people on two nodes', () => {
     const b = await net.startProcess('b.test')
     const ada = await person(a, 'ada')
     const ben = await person(b, 'ben')
-    const room = await conversation(ada, ben, 'b.test')
+    const room = await conversation(ada, ben)
     await say(ada, room, 'before')
     await until(async () => (await texts(ben, room)).includes('before'))
     const sent = ['before']

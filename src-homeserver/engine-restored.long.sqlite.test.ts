@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { messages, newUser, say, texts, until } from './testing/engine-users.ts'
+import { conversation, messages, newUser, say, texts, until } from './testing/engine-users.ts'
 import type { TestUser } from './testing/engine-users.ts'
 import { FederationNet } from './testing/federation-net.ts'
 import type { Member } from './testing/federation-net.ts'
@@ -74,14 +74,6 @@ async function person(at: Parameters<typeof newUser>[0], name: string): Promise<
   return user
 }
 
-async function conversation(from: TestUser, to: TestUser, server: string): Promise<string> {
-  const { room } = await from.engine.startDirect(`@${to.name}:${server}`)
-  await until(() => to.engine.roomList().some(({ id }) => id === room))
-  await to.engine.accept(room)
-  await until(() => from.engine.roomList().some((one) => one.id === room && one.memberCount === 2))
-  return room
-}
-
 async function exchange(room: string, from: TestUser, to: TestUser, text: string): Promise<void> {
   await say(from, room, text)
   await until(async () => (await texts(to, room)).includes(text))
@@ -96,8 +88,8 @@ describe('people whose node is started on a backup', () => {
     const ada = await person(home, 'ada')
     const lea = await person(home, 'lea')
     const ben = await person(b, 'ben')
-    const far = await conversation(ada, ben, 'b.test')
-    const near = await conversation(ada, lea, 'a.test')
+    const far = await conversation(ada, ben)
+    const near = await conversation(ada, lea)
     await exchange(far, ada, ben, 'before')
     await exchange(near, ada, lea, 'here before')
 

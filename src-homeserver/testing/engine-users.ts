@@ -114,9 +114,9 @@ export async function pairOfUsers(node: TestNode): Promise<readonly [TestUser, T
   return [await newUser(node, 'ada'), await newUser(node, 'ben')]
 }
 
-/** A direct room that both are in. */
+/** A direct room that both are in, on whatever nodes they are. */
 export async function conversation(from: TestUser, to: TestUser): Promise<string> {
-  const { room } = await from.engine.startDirect(to.name)
+  const { room } = await from.engine.startDirect(to.engine.view().userId)
   await until(() => to.engine.roomList().some(({ id }) => id === room))
   await to.engine.accept(room)
   await until(() => from.engine.roomList().some((one) => one.id === room && one.memberCount === 2))

@@ -124,13 +124,16 @@ export type Answering = (asked: {
   readonly response: ServerResponse
 }) => unknown
 
+const answerNames = ['keys', 'missing', 'roomKeys', 'manifest', 'transaction'] as const
+type AnswerName = (typeof answerNames)[number]
+
 export class FakePeer {
   readonly name: string
   /** Key ids are new in each run: a node keeps the keys of a name for ever. */
   key: NodeKey = newKey()
   retired: { key: NodeKey; until: number }[] = []
   /** In place of what an honest server says, by the endpoint's name. */
-  readonly answers: Partial<Record<'keys' | 'missing' | 'manifest' | 'transaction', Answering>> = {}
+  readonly answers: Partial<Record<AnswerName, Answering>> = {}
   /** Items of transactions as they came. */
   readonly received: Record<string, unknown>[] = []
   asked = 0
@@ -162,8 +165,7 @@ export class FakePeer {
 
   /** Honest again. */
   behave(): void {
-    for (const name of ['keys', 'missing', 'manifest', 'transaction'] as const)
-      Reflect.deleteProperty(this.answers, name)
+    for (const name of answerNames) Reflect.deleteProperty(this.answers, name)
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
@@ -190,6 +192,8 @@ export class FakePeer {
       const nothing = { events: [], more: false, next: null }
       return (this.answers.missing ?? (() => nothing))(asked)
     }
+    if (path.includes('/rooms/') && path.endsWith('/keys'))
+      return (this.answers.roomKeys ?? (() => ({ documents: [] })))(asked)
     if (path.includes('/manifests/'))
       return (this.answers.manifest ?? (() => this.#log(path)))(asked)
     if (path.includes('/transactions/')) {

@@ -17,7 +17,15 @@ import { until } from './until.ts'
  * Names that fake peers go by, in the order in which they are given out. A node remembers keys, failures and
  * addresses of each, so what spoils one has a name of its own.
  */
-export const peerRoles = ['evil', 'third', 'rotating', 'changing', 'silent', 'liar'] as const
+export const peerRoles = [
+  'evil',
+  'third',
+  'rotating',
+  'changing',
+  'silent',
+  'liar',
+  'gone',
+] as const
 export type PeerRole = (typeof peerRoles)[number]
 
 /** Without any of these a case is not run. */

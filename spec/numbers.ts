@@ -10,7 +10,12 @@ import { canonicalBytes, fromHex, isJsonObject, toBase64Url } from '../src-share
 import type { Json } from '../src-shared/protocol/index.ts'
 import { MAX_EVENTS, MAX_ITEMS, NONCE_BYTES, serverApi } from '../src-shared/api/index.ts'
 import { LOGIN_SKEW_MS, SERVER_SKEW_MS } from '../src-shared/api/index.ts'
-import { MAX_INVITE_STATE, MAX_WINDOW_ROOMS, syncStream } from '../src-shared/api/index.ts'
+import {
+  MAX_ASKED_KEYS,
+  MAX_INVITE_STATE,
+  MAX_WINDOW_ROOMS,
+  syncStream,
+} from '../src-shared/api/index.ts'
 import { limits } from '../src-homeserver/config.ts'
 import { fixtures } from '../fixtures/store.ts'
 
@@ -189,6 +194,7 @@ export function quantities(): readonly Quantity[] {
   const housekeeping = 'src-homeserver/housekeeping.ts'
   const directory = 'src-homeserver/federation/directory.ts'
   const outbound = 'src-homeserver/federation/outbound.ts'
+  const vouching = 'src-homeserver/federation/vouching.ts'
   const {
     MAX_ENTRY_BYTES,
     MAX_ENVELOPE_SIZE,
@@ -381,6 +387,14 @@ export function quantities(): readonly Quantity[] {
     say('15.1', 'a failure for # minutes', kept(directory, 'FAILED_MS'), minutes),
     say('15.1', 'port #', kept(directory, 'FEDERATION_PORT'), String),
     say('15.2', 'at most # in all', kept('src-shared/api/server-keys.ts', 'MAX_KEYS')),
+    say('15.2.1', 'at most # names', MAX_ASKED_KEYS),
+    say('15.2.1', 'At most #, none', kept(vouching, 'MAX_WITNESSES')),
+    say('15.2.1', 'counts for # seconds', kept(vouching, 'SAID_MS'), seconds),
+    say(
+      '15.2.1',
+      'at most # times a minute',
+      written(vouching, /^const ROUNDS = \{ max: (\d+), windowMs: 60_000 \}$/m),
+    ),
     say('15.3', '# random bytes', NONCE_BYTES),
     say('15.3', 'more than # seconds', SERVER_SKEW_MS, seconds),
     say('15.3', 'remembered for # seconds', 2 * SERVER_SKEW_MS, seconds),

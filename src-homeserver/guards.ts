@@ -22,6 +22,10 @@ export const ownGuards = [
   // Keys
   'key_document',
   'key_change',
+  'vouched_gone',
+  'vouched_document',
+  'vouched_majority',
+  'vouched_request',
   // Events, their bodies and wraps
   'wrong_body',
   'unknown_origin_key',
@@ -50,6 +54,7 @@ export const ownGuards = [
   // What is given away
   'room_view',
   'body_view',
+  'key_view',
   // Answers
   'answer_size',
   'answer_deadline',

@@ -56,9 +56,12 @@ export function startHousekeeping(context: Context): () => void {
     context.log.info({ key: context.keys.current.keyId }, 'new signing key')
   }
   const failed = (error: unknown): void => context.log.error(failure(error), 'housekeeping')
+  const refresh = (): Promise<void> => context.serverKeys.refresh()
   rotate().catch(failed)
+  refresh().catch(failed)
   const timer = setInterval(() => {
     rotate().catch(failed)
+    refresh().catch(failed)
     // A clock that was set forward must not take what is still wanted.
     tidy(context, Math.min(context.now(), context.clock.steady())).catch(failed)
   }, EVERY_MS)

@@ -18,7 +18,7 @@ import type { FakePeer, Room } from '../fake-peer.ts'
 import { membershipSaid, pairOf } from '../setting.ts'
 import type { Setting } from '../setting.ts'
 import { until } from '../until.ts'
-import { expectRefused, Scene, targetOf, withOneMoreDevice } from './scene.ts'
+import { expectRefused, Scene, targetOf, thirdIn, withOneMoreDevice } from './scene.ts'
 
 function receiptItem(receipt: Receipt): object {
   return { kind: 'receipt', receipt }
@@ -32,18 +32,6 @@ function toDeviceItem(userId: string, sender: object, to: TestDevice): object {
     user_id: userId,
     message: { v: 1, sender, recipient, session, message },
   }
-}
-
-/** Somebody of another peer, joined in the scene's room. */
-async function thirdIn(setting: Setting, scene: Scene): Promise<TestDevice> {
-  const third = setting.peer('third')
-  third.behave()
-  const tom = third.newUser(setting.name('tom'))
-  const { alice, room, target } = scene
-  assert.equal((await alice.setState(room.id, inviteBody(tom.member, tom.userId))).status, 200)
-  await third.join(target, room.id, tom)
-  await scene.refresh()
-  return tom
 }
 
 /** A room on a fake peer, made by a user of its own; nobody else has heard of it. */

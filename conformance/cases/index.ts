@@ -7,10 +7,11 @@ import { clientSync } from './client-sync.ts'
 import { clientWindows } from './client-windows.ts'
 import { federationCases } from './federation.ts'
 import { hostileEvents } from './hostile-events.ts'
+import { hostileKeys } from './hostile-keys.ts'
 import { hostileNews } from './hostile-news.ts'
 import { hostileRequests } from './hostile-requests.ts'
 
-export const hostileCases = [...hostileRequests, ...hostileEvents, ...hostileNews]
+export const hostileCases = [...hostileRequests, ...hostileKeys, ...hostileEvents, ...hostileNews]
 
 export const allCases: Readonly<Record<Part, readonly Case[]>> = {
   client: [...clientRequests, ...clientAccounts, ...clientRooms, ...clientSync, ...clientWindows],

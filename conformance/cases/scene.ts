@@ -135,6 +135,18 @@ export class Scene {
   }
 }
 
+/** Somebody of another peer, joined in the scene's room. */
+export async function thirdIn(setting: Setting, scene: Scene): Promise<TestDevice> {
+  const third = setting.peer('third')
+  third.behave()
+  const tom = third.newUser(setting.name('tom'))
+  const { alice, room, target } = scene
+  assert.equal((await alice.setState(room.id, inviteBody(tom.member, tom.userId))).status, 200)
+  await third.join(target, room.id, tom)
+  await scene.refresh()
+  return tom
+}
+
 /** One outcome, refused; where the node names a code, it is one of these. */
 export function expectRefused(outcomes: readonly string[], ...codes: readonly string[]): void {
   assert.equal(outcomes.length, 1)

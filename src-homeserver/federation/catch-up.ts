@@ -9,6 +9,7 @@ import { MAX_EVENTS } from '../../src-shared/api/index.ts'
 import type { Context } from '../context.ts'
 import { takeHistory } from './judge.ts'
 import { PeerError } from './peer-calls.ts'
+import type { Source } from './vouching.ts'
 
 export type CaughtUp =
   | 'done'
@@ -25,17 +26,23 @@ const MAX_KNOWN = 64
 
 const running = new WeakMap<Context, Map<string, Promise<unknown>>>()
 
-/** `wanted`: event ids; none for everything. One at a time for each room. */
+/**
+ * `wanted`: event ids; none for everything. `others`: servers that are said to be in the room. One at a time for each
+ * room.
+ */
 export async function catchUp(
   context: Context,
   room: string,
   from: string,
   wanted: readonly string[],
+  others: readonly string[] = [],
 ): Promise<CaughtUp> {
   const rooms = running.get(context) ?? new Map<string, Promise<unknown>>()
   running.set(context, rooms)
   const before = rooms.get(room) ?? Promise.resolve()
-  const mine = before.catch(() => undefined).then(() => fetchAll(context, room, from, wanted))
+  const mine = before
+    .catch(() => undefined)
+    .then(() => fetchAll(context, { room, from, others }, wanted))
   rooms.set(room, mine)
   try {
     return await mine
@@ -46,10 +53,10 @@ export async function catchUp(
 
 async function fetchAll(
   context: Context,
-  room: string,
-  from: string,
+  source: Source,
   wanted: readonly string[],
 ): Promise<CaughtUp> {
+  const { room, from } = source
   let after: string | null = null
   for (let page = 0; page < MAX_PAGES; page++) {
     const { known, still } = await context.storage.read(async (tx) => {
@@ -64,7 +71,7 @@ async function fetchAll(
     if (typeof answer === 'string') return answer
     let fresh: number
     try {
-      fresh = await takeHistory(context, answer.events)
+      fresh = await takeHistory(context, answer.events, source)
     } catch (error) {
       // A third server's key can't be had now.
       if (error instanceof PeerError) return 'unreachable'

@@ -35,7 +35,7 @@ export async function enterRoom(
   if (resident || servers.length === 0) return
   let unreachable = false
   for (const server of servers) {
-    const reached = await catchUp(context, room, server, [])
+    const reached = await catchUp(context, room, server, [], servers)
     if (reached === 'done') {
       await meetMembers(context, room)
       return

@@ -13,6 +13,7 @@ import { catchUp } from './catch-up.ts'
 import { judge, later, localWraps, originKey, refused, taken } from './judge.ts'
 import type { Verdict } from './judge.ts'
 import { PeerError } from './peer-calls.ts'
+import { learnKeys } from './vouching.ts'
 
 /** An event that `from` pushes. `pdu` and `wraps` as they came off the wire. */
 export async function takeEvent(
@@ -38,16 +39,18 @@ export async function takeEvent(
     const reached = await catchUp(context, event.roomId, from, missing)
     if (reached !== 'done') return reached === 'unreachable' ? later(reached) : refused(reached)
   }
-  return admit(context, event, own)
+  return admit(context, event, own, from)
 }
 
 async function admit(
   context: Context,
   event: RoomEvent,
   wraps: readonly WrapText[],
+  from: string,
 ): Promise<Verdict> {
   let key: Uint8Array | null
   try {
+    await learnKeys(context, [event], { room: event.roomId, from })
     key = await originKey(context, event)
   } catch (error) {
     if (error instanceof PeerError) return later('unknown_origin_key')

@@ -11,6 +11,8 @@ import { storeEvent, storeRejected } from '../rooms/store-event.ts'
 import { toEvent } from '../rooms/stored-event.ts'
 import type { WrapText } from '../rooms/stored-event.ts'
 import type { Tx } from '../storage/index.ts'
+import { learnKeys } from './vouching.ts'
+import type { Source } from './vouching.ts'
 
 export type Verdict = Pick<ItemOutcome, 'outcome' | 'code'>
 
@@ -35,8 +37,13 @@ const OF_THIS_COPY: ReadonlySet<AcceptCode> = new Set<AcceptCode>([
 ])
 
 /** Events in an order in which none comes before what it rests on; how many are new here. */
-export async function takeHistory(context: Context, events: readonly RoomEvent[]): Promise<number> {
+export async function takeHistory(
+  context: Context,
+  events: readonly RoomEvent[],
+  source: Source,
+): Promise<number> {
   let fresh = 0
+  await learnKeys(context, events, source)
   for (let start = 0; start < events.length; start += AT_A_TIME) {
     const ready: { event: RoomEvent; key: Uint8Array | null }[] = []
     for (const event of events.slice(start, start + AT_A_TIME))

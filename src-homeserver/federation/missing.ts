@@ -4,7 +4,7 @@
  */
 import { joinRuleOf } from '../../src-shared/protocol/index.ts'
 import type { Pdu } from '../../src-shared/protocol/index.ts'
-import type { ServerBody } from '../../src-shared/api/index.ts'
+import type { ServerAnswer, ServerBody, ServerKeys } from '../../src-shared/api/index.ts'
 import type { Context } from '../context.ts'
 import type { Guards } from '../guards.ts'
 import { toPdu } from '../rooms/stored-event.ts'
@@ -31,9 +31,8 @@ export async function missingFor(
   room: string,
   { wanted, known, limit, after }: ServerBody<'missing'>,
 ): Promise<MissingAnswer | null> {
-  // Only who is in the room speaks for it; but who has pushed something before leaving still gives what it rests on.
-  const speaks = (await tx.rooms.localMembers(room, ['join'])).length > 0
-  if (!speaks && wanted.length === 0) return null
+  // Who has pushed something before leaving still gives what it rests on.
+  if (wanted.length === 0 && !(await speaksFor(tx, room))) return null
   const view = await viewOf(context, tx, asker, room)
   if (view === null) return null
   const from = after === undefined ? null : Number(after)
@@ -55,6 +54,35 @@ export async function missingFor(
   const { pdus, count, last } = give(view, asker, rows.slice(0, limit))
   const more = count < rows.length
   return { events: pdus, more, next: more ? String(last) : null }
+}
+
+/** Only who is in the room speaks for it. */
+async function speaksFor(tx: Tx, room: string): Promise<boolean> {
+  return (await tx.rooms.localMembers(room, ['join'])).length > 0
+}
+
+/**
+ * What this node has of the signing keys of servers in the room's history, its own apart: nothing that the asker could
+ * not see there. Null where the room is none of its business.
+ */
+export async function keysFor(
+  context: Context,
+  tx: Tx,
+  asker: string,
+  room: string,
+  servers: readonly string[],
+): Promise<ServerAnswer<'roomKeys'>['documents'] | null> {
+  const view = await viewOf(context, tx, asker, room)
+  if (view === null || !(await speaksFor(tx, room))) return null
+  const documents: ServerAnswer<'roomKeys'>['documents'] = []
+  for (const server of new Set(servers)) {
+    const seen = await tx.events.hasOrigin(room, server, view.upTo)
+    const row = await tx.federation.keyDocument(server)
+    if (row === undefined || !context.guards.holds('key_view', seen)) continue
+    const document = JSON.parse(row.document) as ServerKeys
+    documents.push({ document, first_hand: row.first_hand === 1 })
+  }
+  return documents
 }
 
 function give(

@@ -40,6 +40,8 @@ export type PeerErrorCode =
   /** No JSON, another shape, or an error of its own. */
   | 'bad_answer'
   | 'server_error'
+  /** Too many are being asked. */
+  | 'busy'
 
 export class PeerError extends Error {
   override readonly name = 'PeerError'

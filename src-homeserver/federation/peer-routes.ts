@@ -10,7 +10,7 @@ import { claimBundles } from '../routes/claim-keys.ts'
 import { inviteAgain } from './announce.ts'
 import { versionAnswer } from './discovery.ts'
 import { later } from './judge.ts'
-import { missingFor } from './missing.ts'
+import { keysFor, missingFor } from './missing.ts'
 import { endsTransaction } from '../storage/index.ts'
 import type { PeerHandler } from './peer-call.ts'
 import { takeItem } from './take-item.ts'
@@ -66,6 +66,14 @@ const missing: PeerHandler<'missing'> = async (context, { origin, params, body }
   return { ...answer, events: [...answer.events] }
 }
 
+const roomKeys: PeerHandler<'roomKeys'> = async (context, { origin, params, body }) => {
+  const documents = await context.storage.read((tx) =>
+    keysFor(context, tx, origin, params.roomId, body.servers),
+  )
+  if (documents === null) throw new ApiError('M_NOT_FOUND')
+  return { documents }
+}
+
 /** Of accounts here; and to a server of its own, as far as it was seen: it may have lost some of it. */
 const manifest: PeerHandler<'manifest'> = async (context, { origin, params, query }) =>
   context.storage.read(async (tx) => {
@@ -118,6 +126,7 @@ export const peerRoutes: { readonly [N in ServerEndpointName]: PeerHandler<N> } 
     signServerKeys(crypto, keys.current, config.serverName, keys.published),
   transaction,
   missing,
+  roomKeys,
   manifest,
   profile,
   claimKeys,

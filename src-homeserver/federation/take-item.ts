@@ -23,6 +23,7 @@ import { takeEvent } from './intake.ts'
 import { later, refused, taken } from './judge.ts'
 import type { Verdict } from './judge.ts'
 import { PeerError } from './peer-calls.ts'
+import { learnKeys } from './vouching.ts'
 
 const MAX_WAITING = 10_000
 const MAX_INVITES = 500
@@ -104,6 +105,7 @@ async function takeInvite(context: Context, from: string, raw: JsonObject): Prom
   })
   const keys = new Map<string, Uint8Array>()
   try {
+    await learnKeys(context, [event, ...state], { room, from })
     for (const { pdu } of [event, ...state]) {
       const { origin } = pdu.event
       const found = await context.serverKeys.find(origin, pdu.event_sig.key_id)

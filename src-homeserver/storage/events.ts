@@ -134,6 +134,19 @@ export class Events {
     return rows.map((row) => row.event_id)
   }
 
+  /** Whether the server has made any of them up to this position. */
+  async hasOrigin(room: string, origin: string, upTo: number): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom('events')
+      .select('event_id')
+      .where('room_id', '=', room)
+      .where('origin', '=', origin)
+      .where('pos', '<=', upTo)
+      .limit(1)
+      .executeTakeFirst()
+    return row !== undefined
+  }
+
   async mark(event: string, facts: { soft_failed?: number; sole?: number }): Promise<void> {
     await this.#db.updateTable('events').set(facts).where('event_id', '=', event).execute()
   }

@@ -5,6 +5,8 @@ export type OutboxRow = Row<'outbox'>
 export type RemoteAccount = Row<'remote_accounts'>
 export type RemoteInvite = Row<'remote_invites'>
 export type ServerKeyRow = Row<'server_keys'>
+export type KeyDocumentRow = Row<'key_documents'>
+export type VouchedKeyRow = Row<'vouched_keys'>
 
 export class Federation {
   readonly #db: Db
@@ -28,6 +30,81 @@ export class Federation {
         c.columns(['server', 'key_id']).doUpdateSet({ until: row.until, seen_at: row.seen_at }),
       )
       .execute()
+  }
+
+  /** What can be passed on about a server's keys: its own word where there is one. */
+  async keyDocument(server: string): Promise<KeyDocumentRow | undefined> {
+    return this.#db
+      .selectFrom('key_documents')
+      .selectAll()
+      .where('server', '=', server)
+      .orderBy('first_hand', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+  }
+
+  async putKeyDocument(row: KeyDocumentRow): Promise<void> {
+    const { document, seen_at } = row
+    await this.#db
+      .insertInto('key_documents')
+      .values(row)
+      .onConflict((c) => c.columns(['server', 'first_hand']).doUpdateSet({ document, seen_at }))
+      .execute()
+  }
+
+  async vouchedKeys(server: string): Promise<VouchedKeyRow[]> {
+    return this.#db.selectFrom('vouched_keys').selectAll().where('server', '=', server).execute()
+  }
+
+  /** What was vouched for first stays. */
+  async putVouchedKey(row: VouchedKeyRow): Promise<void> {
+    await this.#db
+      .insertInto('vouched_keys')
+      .values(row)
+      .onConflict((c) => c.columns(['server', 'key_id']).doNothing())
+      .execute()
+  }
+
+  /** The server has spoken for itself, and not of these. */
+  async endVouching(server: string, denied: readonly string[]): Promise<void> {
+    await this.#db
+      .updateTable('vouched_keys')
+      .set({ denied: 1 })
+      .where('server', '=', server)
+      .where('key_id', 'in', denied)
+      .execute()
+    await this.#db
+      .deleteFrom('vouched_keys')
+      .where('server', '=', server)
+      .where('denied', '=', 0)
+      .execute()
+    await this.#db
+      .deleteFrom('key_documents')
+      .where('server', '=', server)
+      .where('first_hand', '=', 0)
+      .execute()
+  }
+
+  /** Servers whose keys are known without a document of their own, by name, from after `after` on. */
+  async undocumented(after: string, limit: number): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('vouched_keys')
+      .select('server')
+      .where('server', '>', after)
+      .where('denied', '=', 0)
+      .union(
+        this.#db
+          .selectFrom('server_keys')
+          .select('server')
+          .where('server', '>', after)
+          .where('server', 'not in', (e) =>
+            e.selectFrom('key_documents').select('server').where('first_hand', '=', 1),
+          ),
+      )
+      .orderBy('server')
+      .limit(limit)
+      .execute()
+    return rows.map((row) => row.server)
   }
 
   async account(member: string): Promise<RemoteAccount | undefined> {

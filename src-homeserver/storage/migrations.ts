@@ -18,6 +18,7 @@ const migrations: readonly Migration[] = [
   roomsOfServers,
   restatements,
   acrossProcesses,
+  vouchedKeys,
 ]
 
 /** What this program understands. */
@@ -472,4 +473,28 @@ async function acrossProcesses(db: Db): Promise<void> {
     'member',
     'device',
   ])
+}
+
+/** Key documents that can be passed on, and keys that are known on the word of others. */
+async function vouchedKeys(db: Db): Promise<void> {
+  await table(
+    db,
+    'key_documents',
+    { server: 'text', first_hand: 'int', document: 'text', seen_at: 'int' },
+    ['server', 'first_hand'],
+  )
+  await table(
+    db,
+    'vouched_keys',
+    {
+      server: 'text',
+      key_id: 'text',
+      ed25519: 'text',
+      vouched_by: 'text',
+      denied: 'int',
+      seen_at: 'int',
+    },
+    ['server', 'key_id'],
+  )
+  await index(db, 'events', ['room_id', 'origin'])
 }

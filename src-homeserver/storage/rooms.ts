@@ -242,6 +242,20 @@ export class Rooms {
     return rows.map((row) => row.server)
   }
 
+  /** Other servers with joined members, those that have been in it longest first. */
+  async residents(room: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('memberships')
+      .select(['server', (e) => e.fn.min('pos').as('since')])
+      .where('room_id', '=', room)
+      .where('membership', '=', 'join')
+      .where('local', '=', 0)
+      .groupBy('server')
+      .orderBy('since')
+      .execute()
+    return rows.map((row) => row.server)
+  }
+
   /** What the room knows of a server's members. */
   async membersOf(room: string, server: string): Promise<MembershipRow[]> {
     return this.#db

@@ -225,6 +225,27 @@ interface ServerKeys {
   seen_at: number
 }
 
+/** Key documents as they came: the latest from the server itself, and one that others have vouched for. */
+interface KeyDocuments {
+  server: string
+  first_hand: number
+  /** JSON, members that are not known here included. */
+  document: string
+  seen_at: number
+}
+
+/** Keys of servers that do not answer, on the word of others: for events, never for requests. */
+interface VouchedKeys {
+  server: string
+  key_id: string
+  ed25519: string
+  /** JSON: the servers that have said so. */
+  vouched_by: string
+  /** The server itself does not name it: nothing new is taken under it. */
+  denied: number
+  seen_at: number
+}
+
 /** Accounts of other servers, as far as their manifests were fetched and verified. */
 interface RemoteAccounts {
   member: string
@@ -336,6 +357,8 @@ export interface Schema {
   stream: Stream
   feed: Feed
   server_keys: ServerKeys
+  key_documents: KeyDocuments
+  vouched_keys: VouchedKeys
   remote_accounts: RemoteAccounts
   remote_invites: RemoteInvites
   outbox: Outbox

@@ -67,6 +67,8 @@ export const MAX_ITEMS = 100
 export const MAX_INVITE_STATE = 256
 /** Events in one answer to `missing`. */
 export const MAX_EVENTS = 200
+/** Servers in one question about keys. */
+export const MAX_ASKED_KEYS = 16
 /** Rooms in one answer to `returned`. */
 export const MAX_RETURNED = 200
 
@@ -147,6 +149,13 @@ export const manifestAnswerSchema = z.object({
   entries: z.array(signedEntrySchema).max(1024),
 })
 
+/** A key document that is passed on. */
+export const keyWitnessSchema = z.object({
+  document: serverKeysSchema,
+  /** Whether the asked server has it from the one it is about; otherwise it was told so itself. */
+  first_hand: z.boolean(),
+})
+
 export const serverApi = {
   version: endpoint({
     method: 'GET',
@@ -218,6 +227,20 @@ export const serverApi = {
     }),
     maxBytes: 16 * KIB,
     maxAnswer: 4 * MIB,
+  }),
+  /** Key documents of servers with events in the room, as far as the asked one has them. */
+  roomKeys: endpoint({
+    method: 'POST',
+    path: p('/rooms/{roomId}/keys'),
+    signed: true,
+    params: z.object({ roomId: roomIdSchema }),
+    query: none,
+    body: z.object({ servers: z.array(serverNameSchema).min(1).max(MAX_ASKED_KEYS) }),
+    response: z.object({
+      documents: z.array(keyWitnessSchema).max(MAX_ASKED_KEYS),
+    }),
+    maxBytes: 8 * KIB,
+    maxAnswer: MIB,
   }),
   manifest: endpoint({
     method: 'GET',

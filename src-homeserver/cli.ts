@@ -16,8 +16,9 @@ export const usage = `Usage:
 init writes a commented node.yaml and the node's signing key. registration-token, rotate-key, backup and
 restored take --config as well.
 
-backup copies the database and the signing keys into a folder, while the node runs. A node that is started on such a
-copy knows it; restored says so of any other that was set back to an earlier state, before it is started.
+backup copies the database and the signing keys into a folder, while the node runs; of a PostgreSQL it is a dump, made
+by pg_dump, for pg_restore. A node that is started on such a copy knows it; restored says so of any other that was set
+back to an earlier state, before it is started.
 
 The database is the data folder's own, or a PostgreSQL named by \`database\` in the file or by ECCP_DATABASE.
 
@@ -55,6 +56,7 @@ export type Command =
       readonly kind: 'backup'
       readonly dataDir: string
       readonly keyPath: string | null
+      readonly database: string | null
       readonly to: string
     }
   | {
@@ -137,12 +139,12 @@ function read(args: readonly string[], environment: Environment): Command {
     }
     case 'backup': {
       const to = needed('--to', values.to)
-      if (values.config === undefined)
-        return { kind: 'backup', dataDir: needed('--data', values.data), keyPath: null, to }
+      if (values.config === undefined && environment['ECCP_DATABASE'] === undefined) {
+        const dataDir = needed('--data', values.data)
+        return { kind: 'backup', dataDir, keyPath: null, database: null, to }
+      }
       const { dataDir, signingKeyPath: keyPath, database } = settings(values, environment)
-      if (database !== null)
-        throw new WrongArgument('the data is in PostgreSQL: use pg_dump, and copy the signing key')
-      return { kind: 'backup', dataDir, keyPath, to }
+      return { kind: 'backup', dataDir, keyPath, database, to }
     }
     case 'restored': {
       const { dataDir, serverName, database } = settings(values, environment)

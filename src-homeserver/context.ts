@@ -16,6 +16,8 @@ import { createPeerCalls } from './federation/peer-calls.ts'
 import type { PeerCalls } from './federation/peer-calls.ts'
 import { createRemoteAccounts } from './federation/remote-accounts.ts'
 import type { RemoteAccounts } from './federation/remote-accounts.ts'
+import { openRoots } from './federation/roots.ts'
+import type { Roots } from './federation/roots.ts'
 import { createServerKeyBook } from './federation/server-keys.ts'
 import type { ServerKeyBook } from './federation/server-keys.ts'
 import { allGuards } from './guards.ts'
@@ -76,6 +78,8 @@ export interface Context {
   /** From a backup to the present. */
   readonly comeback: Comeback
   readonly clock: ClockWatch
+  /** What other servers' certificates are held against. */
+  readonly roots: Roots
   /** Ends connections to other servers. */
   readonly exchange: Exchange
   readonly log: Log
@@ -127,7 +131,9 @@ export async function createContext(
   world: World = realWorld,
 ): Promise<Context> {
   const crypto = createNativeCrypto()
+  const { federation, serverName } = config
   const log = world.log ?? createLog(config.logLevel)
+  const roots = openRoots(federation, log)
   const metrics = createMetrics()
   const notifier = createLocalNotifier()
   const typing = createTyping(world.after)
@@ -183,9 +189,8 @@ export async function createContext(
     }
     reread()
   }
-  const { federation, serverName } = config
   const exchange = world.network(stopping, world.guards)
-  const directory = createDirectory(federation, exchange, world.now)
+  const directory = createDirectory(federation, exchange, roots, world.now)
   const shared = { ...world, crypto, storage, log, metrics, stopping }
   const peers = createPeerCalls({
     ...shared,
@@ -230,6 +235,7 @@ export async function createContext(
     remote: createRemoteAccounts({ ...shared, peers }),
     comeback,
     clock,
+    roots,
     exchange,
   }
 }

@@ -1,5 +1,5 @@
 /** What `eccp-node init` writes: a commented `node.yaml` with the settings that matter, and nothing it would overwrite. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseServerName } from '../src-shared/protocol/index.ts'
 
@@ -12,18 +12,38 @@ export interface InitFiles {
   readonly dataDir: string
 }
 
-/** Throws `InitError` where the file is there already. */
-export function writeConfigFile(file: string, serverName: string): InitFiles {
+/**
+ * `makeKeys`: in the folder of the data. Throws `InitError` where the file is there already, or can't be written whole,
+ * or what `makeKeys` throws: then there is no file, so that the same can be tried again.
+ */
+export function writeConfigFile(
+  file: string,
+  serverName: string,
+  makeKeys: (dataDir: string) => void = () => undefined,
+): InitFiles {
   mkdirSync(dirname(file), { recursive: true })
+  let written: number
   try {
-    writeFileSync(file, template(serverName), { flag: 'wx', mode: 0o600 })
+    written = openSync(file, 'wx', 0o600)
   } catch (error) {
     const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST'
     throw new InitError(exists ? `${file} is there already` : `${file} can not be written`)
   }
-  const dataDir = join(dirname(file), 'data')
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  return { file, dataDir }
+  try {
+    try {
+      writeFileSync(written, template(serverName))
+      fsyncSync(written)
+    } finally {
+      closeSync(written)
+    }
+    const dataDir = join(dirname(file), 'data')
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    makeKeys(dataDir)
+    return { file, dataDir }
+  } catch (error) {
+    rmSync(file, { force: true })
+    throw error
+  }
 }
 
 function template(name: string): string {

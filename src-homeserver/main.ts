@@ -14,6 +14,8 @@ import { keyFileIn, loadNodeKeys, rotateNodeKey } from './signing-key.ts'
 import { lockFolder, openStorage, StorageError } from './storage/index.ts'
 
 const WRONG_USAGE = 64
+const NO_ROOM =
+  'the disk is full, or the database has reached its limit; nothing is lost: make room and try again'
 
 // What the node writes is for its owner alone.
 process.umask(0o077)
@@ -50,10 +52,11 @@ async function run(command: Command): Promise<void> {
       return
     }
     case 'init': {
-      const { file, dataDir } = writeConfigFile(command.file, command.serverName)
       const crypto = createNativeCrypto()
       const { random, now } = realWorld
-      loadNodeKeys({ crypto, file: keyFileIn(dataDir), random, now: now() })
+      const { file } = writeConfigFile(command.file, command.serverName, (dataDir) =>
+        loadNodeKeys({ crypto, file: keyFileIn(dataDir), random, now: now() }),
+      )
       process.stdout.write(`wrote ${file}\nnext: eccp-node serve --config ${file}\n`)
       return
     }
@@ -127,8 +130,11 @@ try {
 
 function explain(error: unknown): string {
   if (error instanceof InitError || error instanceof BackupError) return error.message
+  if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return NO_ROOM
   if (!(error instanceof StorageError)) return String(error)
   switch (error.code) {
+    case 'full':
+      return NO_ROOM
     case 'no_data':
       return 'there is no database in the data folder'
     case 'in_use':

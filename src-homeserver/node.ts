@@ -25,7 +25,7 @@ export interface RunningNode {
   /** By which the first administrator registers; null once there is one, or none was named. */
   readonly bootstrapToken: string | null
   readonly context: Context
-  /** Looks at the certificate's files now, rather than within a minute. */
+  /** Looks at the files of certificate and roots now, rather than within a minute. */
   reload(): void
   /** Answers what is under way, ends waiting syncs, closes the data. */
   stop(): Promise<void>
@@ -68,11 +68,15 @@ export async function startRunning(
         : urlOf(peerApp.server, config.federation.tls === null ? 'http' : 'https'),
     bootstrapToken,
     context,
-    reload: () => certificate?.reload(),
+    reload() {
+      certificate?.reload()
+      context.roots.reload()
+    },
     stop: () =>
       (stopped ??= (async () => {
         stopHousekeeping()
         certificate?.close()
+        context.roots.close()
         context.clock.close()
         stopping.abort()
         admin?.close()

@@ -8,10 +8,12 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { isolated } from '../config.ts'
 import type { FederationConfig } from '../config.ts'
 import { allGuards } from '../guards.ts'
+import { keptLog } from '../testing/kept-log.ts'
 import { startNode } from '../testing/start-node.ts'
 import { createDirectory } from './directory.ts'
 import { createExchange } from './exchange.ts'
 import type { Endpoint, Network } from './exchange.ts'
+import { openRoots } from './roots.ts'
 
 const file = (name: string): string =>
   join(import.meta.dirname, '..', 'testing', 'certificates', name)
@@ -61,10 +63,12 @@ interface Found {
 /** A directory over real TLS. `timeoutMs` shortens how long a document is waited for. */
 function directory(port: number, change: Partial<FederationConfig> = {}, timeoutMs = 5000): Found {
   const stop = new AbortController()
+  const roots = openRoots({ ...config, ...change }, keptLog().log)
   const exchange = led(ledTo(port))(stop.signal, allGuards)
   ends.push(() => {
     stop.abort()
     exchange.close()
+    roots.close()
   })
   const asked: string[] = []
   const found: Found = {
@@ -95,6 +99,7 @@ function directory(port: number, change: Partial<FederationConfig> = {}, timeout
         return exchange.send(to, { ...request, timeoutMs })
       },
     },
+    roots,
     () => found.now,
   )
   return found

@@ -3,12 +3,12 @@
  * its own name on port 8448. A certificate is always checked; plain HTTP needs the operator's flag and a
  * loopback address. Names that lead into the operator's own network are not followed.
  */
-import { readFileSync } from 'node:fs'
 import * as z from 'zod'
 import { parseServerName } from '../../src-shared/protocol/index.ts'
 import { isLoopback } from '../config.ts'
 import type { FederationConfig } from '../config.ts'
 import type { Endpoint, Exchange } from './exchange.ts'
+import type { Roots } from './roots.ts'
 
 export const FEDERATION_PORT = 8448
 const KEPT_MS = 60 * 60_000
@@ -27,13 +27,10 @@ export interface Directory {
 export function createDirectory(
   config: FederationConfig,
   exchange: Exchange,
+  roots: Pick<Roots, 'of'>,
   now: () => number,
 ): Directory {
   const known = new Map<string, { readonly until: number; readonly named: string | null }>()
-  const roots = config.rootFile === null ? null : readFileSync(config.rootFile, 'utf8')
-  const peerRoots = new Map<string, string>()
-  for (const [name, { rootFile }] of Object.entries(config.peers))
-    if (rootFile !== null) peerRoots.set(name, readFileSync(rootFile, 'utf8'))
 
   async function wellKnown(host: string): Promise<string | null> {
     const cached = known.get(host)
@@ -42,7 +39,14 @@ export function createDirectory(
     if (cached !== undefined && left > 0 && left <= KEPT_MS) return cached.named
     const named = await exchange
       .send(
-        { host, port: 443, plain: false, certificateFor: host, roots, trustedAddress: false },
+        {
+          host,
+          port: 443,
+          plain: false,
+          certificateFor: host,
+          roots: roots.of(null),
+          trustedAddress: false,
+        },
         {
           method: 'GET',
           path: '/.well-known/eccp/server',
@@ -71,7 +75,7 @@ export function createDirectory(
           port,
           plain: plainHttp && config.plainHttpOnLoopback && isLoopback(host),
           certificateFor: parseServerName(server)?.host ?? server,
-          roots: peerRoots.get(server) ?? roots,
+          roots: roots.of(server),
           trustedAddress: true,
         }
       }
@@ -84,7 +88,7 @@ export function createDirectory(
           port: port ?? FEDERATION_PORT,
           plain: false,
           certificateFor: host,
-          roots,
+          roots: roots.of(null),
           trustedAddress: false,
         }
       }

@@ -1,9 +1,12 @@
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { isolated } from '../config.ts'
 import type { FederationConfig } from '../config.ts'
+import { keptLog } from '../testing/kept-log.ts'
 import { startNode } from '../testing/start-node.ts'
-import type { TestNode } from '../testing/start-node.ts'
+import type { StartOptions, TestNode } from '../testing/start-node.ts'
 import { isInnerAddress } from './inner-address.ts'
 import { PeerError } from './peer-calls.ts'
 
@@ -19,6 +22,14 @@ afterEach(async () => {
 
 /** What a node comes to that asks `b.test`, which shows the certificate `shown`. */
 async function asking(shown: string, change: Partial<FederationConfig>): Promise<string> {
+  return ask(await asker(shown, change))
+}
+
+async function asker(
+  shown: string,
+  change: Partial<FederationConfig>,
+  world: StartOptions['world'] = {},
+): Promise<TestNode> {
   const tls = { certificate: file(`${shown}.pem`), key: file(`${shown}.key`) }
   const b = await startNode({
     serverName: 'b.test',
@@ -33,8 +44,13 @@ async function asking(shown: string, change: Partial<FederationConfig>): Promise
       plainHttp: false,
     },
   }
-  const a = await startNode({ serverName: 'a.test', federation: { ...open, peers, ...change } })
+  const federation = { ...open, peers, ...change }
+  const a = await startNode({ serverName: 'a.test', federation, world })
   nodes.push(a)
+  return a
+}
+
+async function ask(a: TestNode): Promise<string> {
   try {
     const answer = await a.context.peers.call('b.test', 'keys')
     return answer.ok ? answer.value.server_name : 'refused'
@@ -55,6 +71,39 @@ describe('a peer’s certificate', () => {
     ['expired', 'that has expired', root],
   ])('does not count (%s) %s', async (shown, _, rootFile) => {
     expect(await asking(shown, { rootFile })).toBe('certificate')
+  })
+})
+
+describe('the roots that the operator has named', () => {
+  it('are taken up when their file changes, and never by one without a certificate', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'eccp-roots-'))
+    try {
+      const rootFile = join(folder, 'roots.pem')
+      writeFileSync(rootFile, '')
+      const nothing = { ...open, rootFile }
+      await expect(startNode({ serverName: 'a.test', federation: nothing })).rejects.toMatchObject({
+        code: 'no_certificate',
+      })
+      copyFileSync(file('other.pem'), rootFile)
+      const { log, said } = keptLog()
+      const a = await asker('good', { rootFile }, { log })
+      expect(await ask(a)).toBe('certificate')
+      copyFileSync(root, rootFile)
+      a.reload()
+      expect(await ask(a)).toBe('b.test')
+      expect(said('new root certificates are trusted')).toHaveLength(1)
+      writeFileSync(rootFile, 'half of one')
+      a.reload()
+      a.reload()
+      expect(said('the root certificates can not be used')).toHaveLength(1)
+      expect(await ask(a)).toBe('b.test')
+      copyFileSync(file('other.pem'), rootFile)
+      a.reload()
+      // Of the connections, too: what they were opened under is not trusted any more.
+      expect(await ask(a)).toBe('certificate')
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 })
 

@@ -5,16 +5,24 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
-import { DATABASE_FILE } from './sqlite.ts'
+import { DATABASE_FILE, translated } from './sqlite.ts'
 import { StorageError } from './storage-error.ts'
 
-/** `now` in milliseconds. Throws `StorageError('no_data')`, or the system's error. */
+/** `now` in milliseconds. Throws `StorageError`, or the system's error. */
 export async function copyDatabase(folder: string, to: string, now: number): Promise<void> {
   const from = join(folder, DATABASE_FILE)
   if (!existsSync(from)) throw new StorageError('no_data')
   const target = join(to, DATABASE_FILE)
   const part = `${target}.part`
   rmSync(part, { force: true })
+  await copied(from, part, now).catch((error: unknown) => {
+    throw translated(error)
+  })
+  flush(part)
+  renameSync(part, target)
+}
+
+async function copied(from: string, part: string, now: number): Promise<void> {
   const source = new DatabaseSync(from, { readOnly: true, timeout: 5000 })
   try {
     await backup(source, part, { rate: 1000 })
@@ -30,8 +38,6 @@ export async function copyDatabase(folder: string, to: string, now: number): Pro
   } finally {
     copy.close()
   }
-  flush(part)
-  renameSync(part, target)
 }
 
 function flush(path: string): void {

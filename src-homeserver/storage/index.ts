@@ -19,6 +19,7 @@ import { Manifests } from './manifests.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createOnceInDatabase, createOnceInMemory } from './once-names.ts'
 import type { OnceNames, OnceOutcome } from './once-names.ts'
+import { markIfElsewhere } from './place.ts'
 import { isConflict, loadPg, openPostgres, translated } from './postgres.ts'
 import { Prekeys } from './prekeys.ts'
 import { Receipts } from './receipts.ts'
@@ -164,6 +165,7 @@ async function openOnPostgres(options: StorageOptions, url: string): Promise<Sto
   try {
     await migrate(db)
     const id = await identify(db, options.serverName)
+    await markIfElsewhere(db)
     standing = new Standing({
       url,
       channel: channelOf(id),

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSyncOptions, SQLInputValue, StatementSync } from 'node:sqlite'
 import { SqliteAdapter, SqliteDialect } from 'kysely'
 import type { Dialect, SqliteDatabase, SqliteStatement } from 'kysely'
 import { StorageError } from './storage-error.ts'
@@ -13,33 +13,47 @@ import { StorageError } from './storage-error.ts'
 export const DATABASE_FILE = 'node.sqlite'
 const STATEMENT_CACHE = 500
 
-/** Throws `StorageError('in_use')` while another node runs on `folder`. */
+/** Throws `StorageError`: `in_use` while another node runs on `folder`. */
 export function lockFolder(folder: string): () => void {
-  const lock = new DatabaseSync(join(folder, 'node.lock'))
+  const lock = open(join(folder, 'node.lock'), {})
   try {
     // A file lock of the operating system: it ends with the process, however that ends.
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-  } catch {
+  } catch (error) {
     lock.close()
-    throw new StorageError('in_use')
+    const known = translated(error)
+    throw known instanceof StorageError && known.code === 'full' ? known : new StorageError('in_use')
   }
   return () => lock.close()
 }
 
-/** `maxBytes`: of the database, without its log; null: as much as there is. */
+function open(file: string, options: DatabaseSyncOptions): DatabaseSync {
+  try {
+    return new DatabaseSync(file, options)
+  } catch (error) {
+    throw translated(error)
+  }
+}
+
+/** `maxBytes`: of the database, without its log; null: as much as there is. Throws `StorageError`. */
 export function sqliteDialect(file: string, maxBytes: number | null = null): Dialect {
-  const database = new DatabaseSync(file, { timeout: 5000 })
-  database.exec(`
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON;
-    PRAGMA trusted_schema = OFF;
-    PRAGMA secure_delete = ON;
-  `)
-  if (maxBytes !== null)
-    database.exec(
-      `PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes(database)))}`,
-    )
+  const database = open(file, { timeout: 5000 })
+  try {
+    database.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA foreign_keys = ON;
+      PRAGMA trusted_schema = OFF;
+      PRAGMA secure_delete = ON;
+    `)
+    if (maxBytes !== null)
+      database.exec(
+        `PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes(database)))}`,
+      )
+  } catch (error) {
+    database.close()
+    throw translated(error)
+  }
   return new NodeSqliteDialect({ database: new Adapter(database) })
 }
 
@@ -144,7 +158,8 @@ const UNWRITTEN: ReadonlySet<number> = new Set([
   10 | (19 << 8), // SHMSIZE
 ])
 
-function translated(error: unknown): unknown {
+/** SQLite's own errors as the storage's. */
+export function translated(error: unknown): unknown {
   if (!(error instanceof Error) || !('errcode' in error)) return error
   const code = Number(error.errcode)
   if ((code & 0xff) === FULL) return new StorageError('full', 'SQLITE_FULL')

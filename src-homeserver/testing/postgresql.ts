@@ -62,6 +62,8 @@ export interface PostgresOptions {
   readonly bin: string
   /** What is committed survives everything; otherwise quick, for tests in which nothing crashes. */
   readonly durable: boolean
+  /** Of its log alone, in pieces of 1 MiB; otherwise beside the data. */
+  readonly log?: string
 }
 
 export class TestPostgres {
@@ -79,6 +81,22 @@ export class TestPostgres {
     chmodSync(this.#folder, 0o700)
   }
 
+  /** A folder in `where` that it may write to. */
+  #own(where: string): string {
+    const folder = mkdtempSync(join(where, 'pg-'))
+    if ('uid' in this.#owner) chownSync(folder, this.#owner.uid, this.#owner.gid)
+    return folder
+  }
+
+  /** A database whose tables lie in the folder, while all else stays where it is. */
+  async createDatabaseIn(where: string, name: string): Promise<string> {
+    await this.query(`create tablespace ${name} location '${this.#own(where)}'`)
+    await this.query(`create database ${name} tablespace ${name}`)
+    // The first connection writes a file, without which there is no further one.
+    await this.query('select 1', name)
+    return this.url(name)
+  }
+
   get data(): string {
     return join(this.#folder, 'data')
   }
@@ -90,10 +108,12 @@ export class TestPostgres {
 
   /** A hostile collation, so that whatever relies on the order of bytes has to say so. */
   async create(): Promise<void> {
+    const { log } = this.#options
+    const apart = log === undefined ? [] : ['--waldir', this.#own(log), '--wal-segsize=1']
     const args = ['-D', this.data, '-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8']
     const icu = ['--locale-provider=icu', '--icu-locale=en-US']
     const initdb = join(this.#options.bin, 'initdb')
-    const child = spawn(initdb, [...args, ...icu, '--no-sync', '--no-instructions'], {
+    const child = spawn(initdb, [...args, ...icu, ...apart, '--no-sync', '--no-instructions'], {
       ...this.#owner,
       cwd: this.#folder,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -131,6 +151,7 @@ export class TestPostgres {
       max_connections: '300',
       shared_buffers: '32MB',
       autovacuum: 'off',
+      ...(this.#options.log === undefined ? {} : { min_wal_size: '2MB', max_wal_size: '4MB' }),
       log_min_messages: 'warning',
       ...(this.#options.durable
         ? {}
@@ -152,6 +173,12 @@ export class TestPostgres {
 
   async query(text: string, database = 'postgres'): Promise<Record<string, unknown>[]> {
     return queryAt(this.url(database), text)
+  }
+
+  /** It was started and is no more. */
+  get ended(): boolean {
+    const child = this.#process
+    return child !== null && (child.exitCode !== null || child.signalCode !== null)
   }
 
   /** `kill -9`; resolves when it is gone. */

@@ -1,11 +1,10 @@
 /** A node whose data is set back to a backup, among others that have gone on. */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { inviteBody, joinBody, membershipOf, rosterOf } from '../../src-shared/protocol/index.ts'
-import { backUp } from '../backup.ts'
+import { copyData, forgetMarks, putBack } from '../testing/data-copy.ts'
 import { until } from '../testing/engine-users.ts'
 import { FederationNet } from '../testing/federation-net.ts'
 import type { Member } from '../testing/federation-net.ts'
@@ -61,8 +60,11 @@ async function metric(member: Member, line: string): Promise<boolean> {
 /** Puts the copy where the data was and starts the node on it. */
 async function goBack(copy: string, ...devices: TestDevice[]): Promise<void> {
   await a.stop()
-  rmSync(a.dataDir, { recursive: true })
-  cpSync(copy, a.dataDir, { recursive: true })
+  await putBack(copy, a.dataDir)
+  await startAgain(...devices)
+}
+
+async function startAgain(...devices: TestDevice[]): Promise<void> {
   a = await net.start('a.test')
   for (const device of devices) device.url = a.url
 }
@@ -76,7 +78,7 @@ describe('a node that is started on a backup', () => {
     const stolen = await signIn(alice)
     await letIn(alice, stolen)
     const copy = join(folder, 'copy')
-    await backUp({ dataDir: a.dataDir, keyPath: null, to: copy })
+    await copyData(a.dataDir, copy)
 
     const wanted = { user_id: alice.userId, member: alice.member, device: alice.id }
     const claim = async () =>
@@ -123,16 +125,16 @@ describe('a node that is started on a backup', () => {
     const bob = await register(b, 'bob')
     const room = await together(alice, bob)
     const copy = join(folder, 'copy')
-    await backUp({ dataDir: a.dataDir, keyPath: null, to: copy })
-    // A copy that was made by other means: nothing in it says that it is one.
-    const database = new DatabaseSync(join(copy, 'node.sqlite'))
-    expect(database.prepare(`delete from meta where key = 'copied_at'`).run().changes).toBe(1)
-    database.close()
+    await copyData(a.dataDir, copy)
     const { envelope_id: lost } = await alice.say(room, 'soon forgotten')
     await until(() => holds(b, room, lost))
     const { next } = await alice.sync()
 
-    await goBack(copy, alice)
+    await a.stop()
+    await putBack(copy, a.dataDir)
+    // A copy that was made by other means: nothing in it says that it is one.
+    await forgetMarks(a.dataDir)
+    await startAgain(alice)
     expect(await metric(a, 'eccp_restoring 0')).toBe(true)
     const ahead = await alice.call('sync', { query: { since: next } })
     expect([ahead.status, ahead.body.errcode]).toEqual([409, 'E_SYNC_RESET'])
@@ -154,7 +156,7 @@ describe('a node that is started on a backup', () => {
     const bob = await register(b, 'bob')
     await together(alice, bob)
     const copy = join(folder, 'copy')
-    await backUp({ dataDir: a.dataDir, keyPath: null, to: copy })
+    await copyData(a.dataDir, copy)
     const entered = await together(bob, alice)
     net.cut('a.test', 'b.test')
     const { envelope_id: said } = await bob.say(entered, 'in a room that is not there')
@@ -164,7 +166,9 @@ describe('a node that is started on a backup', () => {
       async () => (await alice.call('createRoom', { body: alice.createRoomBody() })).status === 200,
     )
     expect(await metric(a, 'eccp_restoring 1')).toBe(true)
-    await goBackAgain(alice)
+    // A restart in the middle.
+    await a.stop()
+    await startAgain(alice)
     expect(await metric(a, 'eccp_restoring 1')).toBe(true)
     net.heal()
     await until(() => holds(a, entered, said))
@@ -172,10 +176,3 @@ describe('a node that is started on a backup', () => {
     expect(await membership(alice, entered, bob)).toBe('join')
   })
 })
-
-/** A restart in the middle. */
-async function goBackAgain(alice: TestDevice): Promise<void> {
-  await a.stop()
-  a = await net.start('a.test')
-  alice.url = a.url
-}

@@ -1,10 +1,11 @@
 /** People on a node that is killed and started on a backup: what they notice, and what the operators of both see. */
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { environmentOf, filesOfCopy, putBack } from './testing/data-copy.ts'
 import { conversation, messages, newUser, say, texts, until } from './testing/engine-users.ts'
 import type { TestUser } from './testing/engine-users.ts'
 import { FederationNet } from './testing/federation-net.ts'
@@ -94,15 +95,16 @@ describe('people whose node is started on a backup', () => {
     await exchange(near, ada, lea, 'here before')
 
     const copy = join(folder, 'copy')
-    await run(process.execPath, [main, 'backup', '--data', join(folder, 'data'), '--to', copy])
-    expect(readdirSync(copy).sort()).toEqual(['node.sqlite', 'signing-key.json'])
+    const data = join(folder, 'data')
+    const command = [main, 'backup', '--config', join(folder, 'node.yaml'), '--to', copy]
+    await run(process.execPath, command, { env: await environmentOf(data) })
+    expect(readdirSync(copy).sort()).toEqual(await filesOfCopy(data))
     await exchange(far, ada, ben, 'since')
     await exchange(far, ben, ada, 'since, too')
     await exchange(near, ada, lea, 'here since')
 
     await node.kill('SIGKILL')
-    rmSync(join(folder, 'data'), { recursive: true })
-    cpSync(copy, join(folder, 'data'), { recursive: true })
+    await putBack(copy, data)
     await say(ben, far, 'are you there?')
     await start()
 

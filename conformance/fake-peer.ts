@@ -124,8 +124,8 @@ export type Answering = (asked: {
   readonly response: ServerResponse
 }) => unknown
 
-const answerNames = ['keys', 'missing', 'roomKeys', 'manifest', 'transaction'] as const
-type AnswerName = (typeof answerNames)[number]
+/** Endpoints about which a peer says what it is told to. */
+const told = ['version', 'keys', 'missing', 'roomKeys', 'manifest', 'transaction'] as const
 
 export class FakePeer {
   readonly name: string
@@ -133,10 +133,12 @@ export class FakePeer {
   key: NodeKey = newKey()
   retired: { key: NodeKey; until: number }[] = []
   /** In place of what an honest server says, by the endpoint's name. */
-  readonly answers: Partial<Record<AnswerName, Answering>> = {}
+  readonly answers: Partial<Record<(typeof told)[number], Answering>> = {}
   /** Items of transactions as they came. */
   readonly received: Record<string, unknown>[] = []
   asked = 0
+  /** How many of those that asked have signed. */
+  signed = 0
   lastAuthorization = ''
   readonly #events = new Map<string, RoomEvent>()
   readonly #logs = new Map<string, { member: string; head: string; entries: SignedEntry[] }>()
@@ -165,7 +167,7 @@ export class FakePeer {
 
   /** Honest again. */
   behave(): void {
-    for (const name of answerNames) Reflect.deleteProperty(this.answers, name)
+    for (const name of told) Reflect.deleteProperty(this.answers, name)
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
@@ -175,6 +177,7 @@ export class FakePeer {
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString()
       const body: unknown = text === '' ? undefined : JSON.parse(text)
+      if (request.headers.authorization !== undefined) this.signed++
       const answer = this.#answer(request.url ?? '', body, response)
       if (answer === undefined || response.headersSent) return
       response
@@ -187,7 +190,8 @@ export class FakePeer {
     this.asked++
     const asked = { path, body, response }
     if (path === serverApi.keys.path) return (this.answers.keys ?? (() => this.keys()))(asked)
-    if (path === serverApi.version.path) return this.#version()
+    if (path === serverApi.version.path)
+      return (this.answers.version ?? (() => this.version()))(asked)
     if (path.endsWith('/missing')) {
       const nothing = { events: [], more: false, next: null }
       return (this.answers.missing ?? (() => nothing))(asked)
@@ -205,7 +209,7 @@ export class FakePeer {
     return null
   }
 
-  #version(): unknown {
+  version(): Record<string, unknown> {
     return {
       server: { name: 'fake peer', version: '0' },
       server_name: this.name,

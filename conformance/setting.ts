@@ -25,6 +25,8 @@ export const peerRoles = [
   'silent',
   'liar',
   'gone',
+  'stranger',
+  'garbled',
 ] as const
 export type PeerRole = (typeof peerRoles)[number]
 

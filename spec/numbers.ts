@@ -17,6 +17,7 @@ import {
   syncStream,
 } from '../src-shared/api/index.ts'
 import { limits } from '../src-homeserver/config.ts'
+import { FREE_PAGES, LEAST_TOLD, MAX_FETCHED } from '../src-homeserver/federation/fetch-budget.ts'
 import { fixtures } from '../fixtures/store.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -385,6 +386,12 @@ export function quantities(): readonly Quantity[] {
     say('15.1', 'at most # KiB', kept(directory, 'WELL_KNOWN_BYTES'), kib),
     say('15.1', 'within # seconds', kept(directory, 'WELL_KNOWN_MS'), seconds),
     say('15.1', 'a failure for # minutes', kept(directory, 'FAILED_MS'), minutes),
+    say(
+      '15.1',
+      'more than # seconds',
+      kept('src-homeserver/federation/peer-calls.ts', 'VERSION_MS'),
+      seconds,
+    ),
     say('15.1', 'port #', kept(directory, 'FEDERATION_PORT'), String),
     say('15.2', 'at most # in all', kept('src-shared/api/server-keys.ts', 'MAX_KEYS')),
     say('15.2.1', 'at most # names', MAX_ASKED_KEYS),
@@ -408,6 +415,10 @@ export function quantities(): readonly Quantity[] {
     say('15.8', 'At most # wraps', MAX_PAIRWISE_DEVICES),
     say('15.8', '# ends of a room', kept('src-homeserver/federation/judge.ts', 'MAX_ENDS')),
     say('15.8', '# events are looked at', kept('src-homeserver/federation/missing.ts', 'MAX_SCAN')),
+    say('15.8', 'at most # pages', FREE_PAGES),
+    say('15.8', 'every # events', LEAST_TOLD),
+    say('15.8', 'takes at most # events', MAX_FETCHED),
+    say('15.8', 'reads # pages', kept('src-homeserver/federation/catch-up.ts', 'PAGES_AT_ONCE')),
     say('15.8', 'More than # ends', protocol.MAX_PREV_EVENTS),
     say('16.2', 'up to #; empty', most('body.e.room.grant', 'devices')),
     say('16.2', 'may send, up to #', most('body.e.room.grant', 'send')),

@@ -30,6 +30,7 @@ export const ownGuards = [
   'wrong_body',
   'unknown_origin_key',
   'missing_events',
+  'fetch_budget',
   'rests_on_rejected',
   'unknown_room',
   'too_many_ends',
@@ -58,6 +59,9 @@ export const ownGuards = [
   // Answers
   'answer_size',
   'answer_deadline',
+  // Versions (Federation §15.1)
+  'version_answer',
+  'common_version',
 ] as const
 
 export type GuardName = (typeof ownGuards)[number] | AcceptCode

@@ -42,7 +42,7 @@ describe.skipIf(missing !== null)(`a PostgreSQL whose log has no room${without}`
     const sending = (async () => {
       for (let index = 0; !stop; index++) {
         const body = alice.sealMessage(room, state, `${index}`)
-        for (let sent = false; !sent && !stop; ) {
+        for (let sent = false; !sent && !stop;) {
           const { status, body: answer } = await alice.submit(room, body, `t${index}`)
           sent = status === 200
           if (sent) taken.push(answer.envelope_id)

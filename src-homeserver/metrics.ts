@@ -15,6 +15,8 @@ export interface Metrics {
   peerAlarm(what: string): void
   /** Why the certificate of a server for which something waits is not accepted; null: it is. */
   peerCertificate(server: string, why: string | null): void
+  /** Whether a server for which something waits knows a version of the API that is known here. */
+  peerVersions(server: string, common: boolean): void
   /** `days`: how many the own certificate is good for, negative once it has expired. */
   certificateEnds(days: () => number): void
   /** Items that wait for one other server. */
@@ -74,6 +76,12 @@ export function createMetrics(): Metrics {
     registers,
   })
   const whys = new Map<string, string>()
+  const noVersion = new Gauge({
+    name: 'eccp_peer_no_common_version',
+    help: 'Servers for which something waits and which know no version that this one knows',
+    labelNames: ['server'],
+    registers,
+  })
   const database = new Gauge({
     name: 'eccp_database_up',
     help: 'Whether the database answers',
@@ -131,6 +139,10 @@ export function createMetrics(): Metrics {
         whys.set(server, why)
         badCertificates.labels(server, why).set(1)
       }
+    },
+    peerVersions(server, common) {
+      if (common) noVersion.remove(server)
+      else noVersion.labels(server).set(1)
     },
     certificateEnds(days) {
       new Gauge({

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { deviceKeysOf, inviteBody, joinBody, toBase64Url } from '../src-shared/protocol/index.ts'
-import { signServerRequest, streamClose } from '../src-shared/api/index.ts'
+import { serverApi, signServerRequest, streamClose } from '../src-shared/api/index.ts'
 import { defaultRateLimits, isolated } from './config.ts'
 import type { NodeConfig } from './config.ts'
 import { hashToken } from './http/bearer.ts'
@@ -98,6 +98,10 @@ describe('two processes that serve one name', () => {
       request.on('end', () => {
         if (away) {
           response.socket?.destroy()
+          return
+        }
+        if (request.url === serverApi.version.path) {
+          response.end(JSON.stringify(new FakePeer('peer.test').version()))
           return
         }
         const body = JSON.parse(Buffer.concat(chunks).toString()) as { items: { id: string }[] }

@@ -403,6 +403,39 @@ export const hostileEvents: readonly HostileCase[] = [
     },
   },
   {
+    name: 'asks no more for what an event rests on than the answers tell it',
+    section: '15.8',
+    peers: ['evil'],
+    without: ['fetch_budget'],
+    async run(setting) {
+      const scene = await Scene.open(setting)
+      const { peer, room, alice } = scene
+      await scene.refresh()
+      const known = peer.eventsIn(room.id)
+      const hidden = scene.message('hidden')
+      const onTop = scene.message('on top', { prevEvents: [hidden.id] })
+      const told: Record<string, readonly RoomEvent[]> = { nothing: [], 'what it has': known }
+      for (const [what, events] of Object.entries(told)) {
+        let pages = 0
+        let ended = false
+        peer.answers.missing = () => {
+          pages++
+          ended ||= pages > 100
+          const next = ended ? null : `p${pages}`
+          return { events: events.map(({ pdu }) => pdu), more: !ended, next }
+        }
+        expectRefused(await scene.pushEvent(onTop), 'missing_events')
+        assert.ok(
+          pages <= 16 + (pages * events.length) / 10 && !ended,
+          `told ${what}, asked ${pages} times`,
+        )
+      }
+      await alice.ok('whoami')
+      peer.behave()
+      await scene.sees(await scene.honest(scene.message('after it')))
+    },
+  },
+  {
     name: 'takes nothing on the strength of an answer that makes no sense, is too deep or too large',
     section: '15.8',
     peers: ['evil'],

@@ -10,8 +10,15 @@ import { hostileEvents } from './hostile-events.ts'
 import { hostileKeys } from './hostile-keys.ts'
 import { hostileNews } from './hostile-news.ts'
 import { hostileRequests } from './hostile-requests.ts'
+import { hostileVersions } from './hostile-versions.ts'
 
-export const hostileCases = [...hostileRequests, ...hostileKeys, ...hostileEvents, ...hostileNews]
+export const hostileCases = [
+  ...hostileVersions,
+  ...hostileRequests,
+  ...hostileKeys,
+  ...hostileEvents,
+  ...hostileNews,
+]
 
 export const allCases: Readonly<Record<Part, readonly Case[]>> = {
   client: [...clientRequests, ...clientAccounts, ...clientRooms, ...clientSync, ...clientWindows],

@@ -7,7 +7,7 @@ import type { SignedEntry } from '../../src-shared/protocol/index.ts'
 import { manifestOf } from '../accounts.ts'
 import type { Context } from '../context.ts'
 import { putEntry } from '../manifest-entries.ts'
-import { catchUp } from './catch-up.ts'
+import { catchUp, isForNow } from './catch-up.ts'
 import { PeerError } from './peer-calls.ts'
 
 /** Pages of rooms. */
@@ -19,8 +19,10 @@ export async function askForAll(context: Context, server: string): Promise<boole
     for (const member of await context.storage.read((tx) => tx.rooms.localMembersAround(server)))
       await askManifest(context, server, member)
     const rooms = await roomsOf(context, server)
-    for (const room of rooms)
-      if ((await catchUp(context, room, server, [])) === 'unreachable') return false
+    for (const room of rooms) {
+      const reached = await catchUp(context, room, server, [])
+      if (isForNow(reached)) return false
+    }
     // Those who came in since are known by now.
     for (const member of await context.storage.read((tx) => tx.rooms.localMembersAround(server)))
       await askManifest(context, server, member)

@@ -7,7 +7,7 @@ import { parseRoomId } from '../../src-shared/protocol/index.ts'
 import type { Context } from '../context.ts'
 import { ApiError } from '../http/api-error.ts'
 import { isAdmitted } from './admission.ts'
-import { catchUp } from './catch-up.ts'
+import { catchUp, isForNow } from './catch-up.ts'
 
 /**
  * Does nothing where somebody here is in the room. `via`: servers that are said to be in it. Throws `ApiError`
@@ -34,15 +34,18 @@ export async function enterRoom(
   })
   if (resident || servers.length === 0) return
   let unreachable = false
+  let unspoken = false
   for (const server of servers) {
     const reached = await catchUp(context, room, server, [], servers)
     if (reached === 'done') {
       await meetMembers(context, room)
       return
     }
-    unreachable ||= reached === 'unreachable'
+    if (reached === 'no_common_version') unspoken = true
+    else unreachable ||= isForNow(reached)
   }
   if (unreachable) throw new ApiError('E_PEER_UNREACHABLE')
+  if (unspoken) throw new ApiError('E_FEDERATION_UNAVAILABLE', { rule: 'no_common_version' })
   throw new ApiError('M_NOT_FOUND')
 }
 

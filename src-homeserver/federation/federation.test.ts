@@ -19,6 +19,7 @@ import {
   toBase64Url,
 } from '../../src-shared/protocol/index.ts'
 import type { StateBody } from '../../src-shared/protocol/index.ts'
+import { serverApi } from '../../src-shared/api/index.ts'
 import { isolated } from '../config.ts'
 import { startNode } from '../testing/start-node.ts'
 import { FederationNet } from '../testing/federation-net.ts'
@@ -36,6 +37,7 @@ import {
   stateFrom,
 } from '../../conformance/device.ts'
 import type { TestDevice } from '../../conformance/device.ts'
+import { FakePeer } from '../../conformance/fake-peer.ts'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
@@ -469,8 +471,11 @@ describe('the size of what goes from node to node', () => {
       let size = 0
       request.on('data', (chunk: Buffer) => (size += chunk.length))
       request.on('end', () => {
-        sizes.push(size)
-        response.writeHead(200, { 'content-type': 'application/json' }).end('{"results":[]}')
+        const asks = request.url === serverApi.version.path
+        const { host = '' } = request.headers
+        const answer = asks ? new FakePeer(host).version() : { results: [] }
+        if (!asks) sizes.push(size)
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
       })
     })
     await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))

@@ -9,7 +9,7 @@ import type { Context } from '../context.ts'
 import type { WrapText } from '../rooms/stored-event.ts'
 import type { EventRow, Tx } from '../storage/index.ts'
 import { membershipAt, membershipChanges } from '../sync/visible-spans.ts'
-import { catchUp } from './catch-up.ts'
+import { catchUp, isForNow } from './catch-up.ts'
 import { judge, later, localWraps, originKey, refused, taken } from './judge.ts'
 import type { Verdict } from './judge.ts'
 import { PeerError } from './peer-calls.ts'
@@ -37,7 +37,7 @@ export async function takeEvent(
   if (!known && !context.guards.holds('unknown_room', resident)) return refused('unknown_room')
   if (!known && !context.guards.holds('missing_events', missing.length === 0)) {
     const reached = await catchUp(context, event.roomId, from, missing)
-    if (reached !== 'done') return reached === 'unreachable' ? later(reached) : refused(reached)
+    if (reached !== 'done') return isForNow(reached) ? later(reached) : refused(reached)
   }
   return admit(context, event, own, from)
 }

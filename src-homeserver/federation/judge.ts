@@ -36,25 +36,43 @@ const OF_THIS_COPY: ReadonlySet<AcceptCode> = new Set<AcceptCode>([
   'bad_content',
 ])
 
-/** Events in an order in which none comes before what it rests on; how many are new here. */
+/** How many events of a page are new here, and how many were here before. */
+export interface Told {
+  readonly fresh: number
+  readonly again: number
+}
+
+/** Events in an order in which none comes before what it rests on. */
 export async function takeHistory(
   context: Context,
   events: readonly RoomEvent[],
   source: Source,
+): Promise<Told> {
+  const known = await context.storage.read((tx) => tx.events.known(events.map(({ id }) => id)))
+  // What is here costs nobody a key.
+  const unknown = events.filter(({ id }) => !known.has(id))
+  await learnKeys(context, unknown, source)
+  let fresh = 0
+  for (let start = 0; start < unknown.length; start += AT_A_TIME) {
+    const ready: { event: RoomEvent; key: Uint8Array | null }[] = []
+    for (const event of unknown.slice(start, start + AT_A_TIME))
+      ready.push({ event, key: await originKey(context, event) })
+    fresh += await context.storage.write((tx) => takeNew(context, tx, ready))
+  }
+  return { fresh, again: known.size }
+}
+
+async function takeNew(
+  context: Context,
+  tx: Tx,
+  ready: readonly { event: RoomEvent; key: Uint8Array | null }[],
 ): Promise<number> {
   let fresh = 0
-  await learnKeys(context, events, source)
-  for (let start = 0; start < events.length; start += AT_A_TIME) {
-    const ready: { event: RoomEvent; key: Uint8Array | null }[] = []
-    for (const event of events.slice(start, start + AT_A_TIME))
-      ready.push({ event, key: await originKey(context, event) })
-    await context.storage.write(async (tx) => {
-      for (const { event, key } of ready) {
-        if ((await tx.events.known([event.id])).size > 0) continue
-        const verdict = await judge(context, tx, event, key, [])
-        if (verdict.outcome === 'taken' || (await tx.events.known([event.id])).size > 0) fresh++
-      }
-    })
+  for (const { event, key } of ready) {
+    // Told twice, or by somebody else meanwhile.
+    if ((await tx.events.known([event.id])).size > 0) continue
+    const verdict = await judge(context, tx, event, key, [])
+    if (verdict.outcome === 'taken' || (await tx.events.known([event.id])).size > 0) fresh++
   }
   return fresh
 }

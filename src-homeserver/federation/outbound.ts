@@ -3,7 +3,7 @@
  * answer is left alone for a growing, jittered while; the moment it is heard of it is tried again.
  */
 import { paddedSize, toBase64Url } from '../../src-shared/protocol/index.ts'
-import { MAX_ITEMS } from '../../src-shared/api/index.ts'
+import { FEDERATION_VERSIONS, MAX_ITEMS } from '../../src-shared/api/index.ts'
 import type { ItemOutcome, ServerBody, ServerItem } from '../../src-shared/api/index.ts'
 import type { FederationConfig } from '../config.ts'
 import { failure } from '../log.ts'
@@ -222,6 +222,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
         timeoutMs,
       })
       metrics.peerCertificate(server, null)
+      metrics.peerVersions(server, true)
       if (answer.ok) {
         metrics.peerSkew(server, null)
         return [...answer.value.results]
@@ -245,6 +246,15 @@ export function createOutbound(parts: OutboundParts): Outbound {
         metrics.peerCertificate(server, detail ?? code)
         if (warned.take(server, performance.now()))
           log.warn({ server, why: detail }, 'the certificate of another server is not accepted')
+      }
+      if (code === 'no_common_version') {
+        metrics.peerAlarm(code)
+        metrics.peerVersions(server, false)
+        if (warned.take(`${server} versions`, performance.now()))
+          log.warn(
+            { server, ours: FEDERATION_VERSIONS.join(' '), theirs: detail },
+            'no version in common with another server',
+          )
       }
       return null
     }

@@ -1,6 +1,7 @@
 /**
- * Calls to other servers by endpoint name: found, signed, sent, and the answer held against its schema. An
- * answer is a value or a refusal; anything else is a `PeerError`, and says nothing about what was asked.
+ * Calls to other servers by endpoint name: found, signed, sent in a version that both know, and the answer held
+ * against its schema. An answer is a value or a refusal; anything else is a `PeerError`, and says nothing about what
+ * was asked.
  */
 import type * as z from 'zod'
 import {
@@ -12,6 +13,7 @@ import {
 import type { Crypto, JsonObject, NodeKey } from '../../src-shared/protocol/index.ts'
 import {
   errorBodySchema,
+  FEDERATION_VERSIONS,
   NONCE_BYTES,
   serverApi,
   signServerRequest,
@@ -32,11 +34,14 @@ import { isAdmitted } from './admission.ts'
 import type { Directory } from './directory.ts'
 import { ExchangeError } from './exchange.ts'
 import type { Exchange, ExchangeCode } from './exchange.ts'
+import { createVersionBook } from './versions.ts'
 
 export type PeerErrorCode =
   | ExchangeCode
   /** This server does not speak with that one. */
   | 'not_admitted'
+  /** That one knows no version of the API that is known here. */
+  | 'no_common_version'
   /** No JSON, another shape, or an error of its own. */
   | 'bad_answer'
   | 'server_error'
@@ -46,7 +51,7 @@ export type PeerErrorCode =
 export class PeerError extends Error {
   override readonly name = 'PeerError'
   readonly code: PeerErrorCode
-  /** The system's own code, where it is the system's error. */
+  /** The system's own code, where it is the system's error; versions that are offered, where there is none in common. */
   readonly detail: string | null
   constructor(code: PeerErrorCode, detail: string | null = null) {
     super(code)
@@ -73,9 +78,12 @@ export interface PeerCalls {
     name: N,
     options?: PeerCallOptions<N>,
   ): Promise<PeerAnswer<N>>
+  /** A server has just asked something. */
+  heard(server: string): void
 }
 
 const TIMEOUT_MS = 20_000
+const VERSION_MS = 8000
 
 export interface PeerCallParts {
   readonly serverName: string
@@ -92,6 +100,20 @@ export interface PeerCallParts {
 
 export function createPeerCalls(parts: PeerCallParts): PeerCalls {
   const { serverName, config, crypto, directory, exchange, now, random, metrics, guards } = parts
+  const versions = createVersionBook(offeredBy, now)
+
+  async function offeredBy(server: string): Promise<readonly string[]> {
+    try {
+      const answer = await call(server, 'version', { timeoutMs: VERSION_MS })
+      if (answer.ok && answer.value.server_name === server) return answer.value.versions
+    } catch (error) {
+      const answered =
+        error instanceof PeerError && (error.code === 'bad_answer' || error.code === 'too_large')
+      if (!answered) throw error
+    }
+    if (guards.holds('version_answer', false)) return FEDERATION_VERSIONS
+    throw new PeerError('bad_answer')
+  }
 
   async function ask(
     server: string,
@@ -105,6 +127,11 @@ export function createPeerCalls(parts: PeerCallParts): PeerCalls {
     const body = new Uint8Array(Buffer.from(text))
     const headers: Record<string, string> = { accept: 'application/json' }
     if (body.length > 0) headers['content-type'] = 'application/json'
+    if (endpoint.signed) {
+      const { version, offered } = await versions.with(server)
+      if (!guards.holds('common_version', version !== null))
+        throw new PeerError('no_common_version', offered.join(' '))
+    }
     const to = await directory.find(server)
     if (endpoint.signed)
       headers['authorization'] = signServerRequest(crypto, parts.signingKey(), {
@@ -137,25 +164,26 @@ export function createPeerCalls(parts: PeerCallParts): PeerCalls {
     return { ok: true, value, raw: json }
   }
 
-  return {
-    async call<N extends ServerEndpointName>(
-      server: string,
-      name: N,
-      options: PeerCallOptions<N> = {},
-    ) {
-      try {
-        const answer = await ask(server, name, options as PeerCallOptions<ServerEndpointName>)
-        metrics.peerCall(name, answer.ok ? 'answered' : 'refused')
-        // The schema of exactly this endpoint has made the value.
-        return answer as PeerAnswer<N>
-      } catch (error) {
-        const known =
-          error instanceof ExchangeError ? new PeerError(error.code, error.detail) : error
-        metrics.peerCall(name, known instanceof PeerError ? known.code : 'failed')
-        throw known
-      }
-    },
+  async function call<N extends ServerEndpointName>(
+    server: string,
+    name: N,
+    options: PeerCallOptions<N> = {},
+  ): Promise<PeerAnswer<N>> {
+    try {
+      const answer = await ask(server, name, options as PeerCallOptions<ServerEndpointName>)
+      metrics.peerCall(name, answer.ok ? 'answered' : 'refused')
+      if (!answer.ok && answer.refusal.errcode === 'M_UNRECOGNIZED') versions.doubt(server)
+      // The schema of exactly this endpoint has made the value.
+      return answer as PeerAnswer<N>
+    } catch (error) {
+      const known = error instanceof ExchangeError ? new PeerError(error.code, error.detail) : error
+      metrics.peerCall(name, known instanceof PeerError ? known.code : 'failed')
+      versions.doubt(server)
+      throw known
+    }
   }
+
+  return { call, heard: (server) => versions.heard(server) }
 }
 
 function read(bytes: Uint8Array, most: number): JsonObject {

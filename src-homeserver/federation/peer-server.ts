@@ -107,6 +107,7 @@ function addRoute<N extends ServerEndpointName>(
         const { authorization } = request.headers
         origin = await guard.check({ method, path, authorization, body: bytes })
         if (!mayAsk(origin)) throw new ApiError('M_LIMIT_EXCEEDED', { retry_after_ms: 10_000 })
+        context.peers.heard(origin)
         context.outbound.heard(origin)
         context.comeback.heard(origin)
       }

@@ -34,6 +34,8 @@ export type Refreshed =
   | { readonly kind: 'contradicted' }
   | { readonly kind: 'unknown_user' }
   | { readonly kind: 'unreachable' }
+  /** There is no version that both servers know. */
+  | { readonly kind: 'no_common_version' }
 
 export interface RemoteAccounts {
   /** Asks the home server for what is new. */
@@ -78,7 +80,8 @@ export function createRemoteAccounts(parts: RemoteAccountParts): RemoteAccounts 
       .catch(() => null)
       .then((found) => {
         next.delete(userId)
-        return found?.kind === 'unreachable' ? found : start(userId)
+        const asked = found?.kind !== 'unreachable' && found?.kind !== 'no_common_version'
+        return asked ? start(userId) : found
       })
     next.set(userId, mine)
     return mine
@@ -151,7 +154,8 @@ async function fetchAccount(context: RemoteAccountParts, userId: string): Promis
     }
     return { kind: 'current', member: next.fingerprint }
   } catch (error) {
-    if (error instanceof PeerError) return { kind: 'unreachable' }
+    if (error instanceof PeerError)
+      return { kind: error.code === 'no_common_version' ? error.code : 'unreachable' }
     throw error
   }
 }

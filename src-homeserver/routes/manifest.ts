@@ -40,6 +40,8 @@ async function remoteManifest(context: Context, userId: string, from: number | u
   }
   return context.storage.read(async (tx) => {
     const account = await tx.federation.accountNamed(userId)
+    if (account === undefined && refreshed.kind === 'no_common_version')
+      throw new ApiError('E_FEDERATION_UNAVAILABLE', { rule: refreshed.kind })
     if (account === undefined) throw new ApiError('E_PEER_UNREACHABLE')
     const entries = (await tx.manifests.entries(account.member, from)).map(copyEntry)
     const { member, head, height } = account

@@ -162,6 +162,16 @@ export class Events {
     return new Set(rows.map((row) => row.event_id))
   }
 
+  /** Of the room, rejected ones included. */
+  async count(room: string): Promise<number> {
+    const { total } = await this.#db
+      .selectFrom('events')
+      .select((e) => e.fn.countAll<number | string>().as('total'))
+      .where('room_id', '=', room)
+      .executeTakeFirstOrThrow()
+    return Number(total)
+  }
+
   /** The room's events in this node's order, newest first, from `upTo` downwards. */
   async before(room: string, upTo: number, limit: number): Promise<EventRow[]> {
     return this.#db

@@ -46,7 +46,8 @@ async function placeOf(db: Db): Promise<string> {
     .then(
       (answer) => answer.rows[0]?.name,
       (error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === NOT_ALLOWED) return undefined
+        if (error instanceof Error && 'code' in error && error.code === NOT_ALLOWED)
+          return undefined
         throw error
       },
     )

@@ -320,6 +320,7 @@ describe('what is stored reads back', () => {
       expect(await events.lastSeq('!ev', 'm', 'd')).toBe(12)
       expect(await events.lastSeq('!ev', 'm', 'other')).toBeNull()
       expect(await events.known(['$1', '$bad', '$no'])).toEqual(new Set(['$1', '$bad']))
+      expect([await events.count('!ev'), await events.count('!none')]).toEqual([4, 0])
       const names = (rows: readonly { event_id: string }[]) => rows.map((row) => row.event_id)
       const spans = [
         { from: 0, to: 10 },

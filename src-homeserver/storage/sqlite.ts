@@ -22,7 +22,9 @@ export function lockFolder(folder: string): () => void {
   } catch (error) {
     lock.close()
     const known = translated(error)
-    throw known instanceof StorageError && known.code === 'full' ? known : new StorageError('in_use')
+    throw known instanceof StorageError && known.code === 'full'
+      ? known
+      : new StorageError('in_use')
   }
   return () => lock.close()
 }

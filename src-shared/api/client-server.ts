@@ -319,7 +319,7 @@ export const clientApi = {
       entries: z.array(signedEntrySchema).max(1024),
     }),
     maxBytes: 0,
-    errors: ['M_NOT_FOUND', 'E_PEER_UNREACHABLE'],
+    errors: ['M_NOT_FOUND', 'E_FEDERATION_UNAVAILABLE', 'E_PEER_UNREACHABLE'],
   }),
   devices: endpoint({
     method: 'GET',
@@ -489,6 +489,7 @@ export const clientApi = {
       'M_NOT_FOUND',
       'M_FORBIDDEN',
       'M_TOO_LARGE',
+      'E_FEDERATION_UNAVAILABLE',
       'E_PEER_UNREACHABLE',
     ],
   }),
@@ -503,7 +504,7 @@ export const clientApi = {
     body: noBody,
     response: z.object({ events: z.array(pduSchema) }),
     maxBytes: 0,
-    errors: ['M_NOT_FOUND', 'M_FORBIDDEN', 'E_PEER_UNREACHABLE'],
+    errors: ['M_NOT_FOUND', 'M_FORBIDDEN', 'E_FEDERATION_UNAVAILABLE', 'E_PEER_UNREACHABLE'],
   }),
   messages: endpoint({
     method: 'GET',

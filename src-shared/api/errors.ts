@@ -39,7 +39,7 @@ export const errcodes = [
   'E_UNAUTHORIZED_EVENT',
   /** The same transaction id was used for other bytes. */
   'E_TXN_REUSED',
-  /** Someone or something on another server is named, with which this node does not federate. */
+  /** Someone or something on another server is named, with which this node does not speak: by policy, or for want of a version. */
   'E_FEDERATION_UNAVAILABLE',
   /** The other server does not answer now; asking again later may help. */
   'E_PEER_UNREACHABLE',

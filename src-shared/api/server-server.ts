@@ -23,8 +23,20 @@ import { serverKeySchema, serverKeysSchema } from './server-keys.ts'
 
 export const federationPrefix = '/_eccp/federation/v1'
 
-/** Versions of this API that are spoken here, best first; two nodes use the first that both know. */
+/**
+ * Versions of this API that are spoken here, best first. Requests say which one by their path: a version in which they
+ * would mean something else has another prefix.
+ */
 export const FEDERATION_VERSIONS = ['v0.1'] as const
+export type FederationVersion = (typeof FEDERATION_VERSIONS)[number]
+
+/** The first of the asking side's versions that the other one offers; null where there is none. */
+export function commonVersion<V extends string>(
+  own: readonly V[],
+  offered: readonly string[],
+): V | null {
+  return own.find((version) => offered.includes(version)) ?? null
+}
 
 export interface ServerEndpoint<
   P extends z.ZodType = z.ZodType,

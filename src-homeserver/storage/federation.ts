@@ -67,12 +67,13 @@ export class Federation {
 
   /** The server has spoken for itself, and not of these. */
   async endVouching(server: string, denied: readonly string[]): Promise<void> {
-    await this.#db
-      .updateTable('vouched_keys')
-      .set({ denied: 1 })
-      .where('server', '=', server)
-      .where('key_id', 'in', denied)
-      .execute()
+    if (denied.length > 0)
+      await this.#db
+        .updateTable('vouched_keys')
+        .set({ denied: 1 })
+        .where('server', '=', server)
+        .where('key_id', 'in', denied)
+        .execute()
     await this.#db
       .deleteFrom('vouched_keys')
       .where('server', '=', server)

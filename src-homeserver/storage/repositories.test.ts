@@ -263,6 +263,7 @@ describe('what is stored reads back', () => {
       expect(await rooms.membership('!r1', 'far')).toMatchObject({ server: 'far.test', local: 0 })
       expect((await rooms.localMembers('!r1', ['join'])).sort()).toEqual(['one', 'two'])
       expect((await rooms.servers('!r1', ['join'])).sort()).toEqual(['far.test', 'node.test'])
+      expect(await rooms.residents('!r1')).toEqual(['far.test'])
       expect(await rooms.membersOf('!r1', 'far.test')).toHaveLength(1)
       expect(await rooms.serversAround('one')).toEqual(['far.test'])
       expect(await rooms.localPeers('one')).toEqual(['two'])
@@ -321,6 +322,9 @@ describe('what is stored reads back', () => {
       expect(await events.lastSeq('!ev', 'm', 'other')).toBeNull()
       expect(await events.known(['$1', '$bad', '$no'])).toEqual(new Set(['$1', '$bad']))
       expect([await events.count('!ev'), await events.count('!none')]).toEqual([4, 0])
+      expect(await events.hasOrigin('!ev', 'node.test', 10)).toBe(true)
+      expect(await events.hasOrigin('!ev', 'node.test', 9)).toBe(false)
+      expect(await events.hasOrigin('!ev', 'far.test', 99)).toBe(false)
       const names = (rows: readonly { event_id: string }[]) => rows.map((row) => row.event_id)
       const spans = [
         { from: 0, to: 10 },
@@ -546,6 +550,47 @@ describe('what is stored reads back', () => {
       expect(await federation.takeItem('far.test', 'item', 6)).toBe(false)
       await federation.forgetItems(6)
       expect(await federation.takeItem('far.test', 'item', 7)).toBe(true)
+    })
+  })
+
+  it('keys of servers, their own word and that of others', async () => {
+    await write(async ({ federation }) => {
+      const own = { server: 'kept.test', first_hand: 1, document: '{"own":1}', seen_at: 1 }
+      expect(await federation.keyDocument('kept.test')).toBeUndefined()
+      await federation.putKeyDocument({ ...own, first_hand: 0, document: '{"heard":1}' })
+      expect(await federation.keyDocument('kept.test')).toMatchObject({ first_hand: 0 })
+      await federation.putKeyDocument(own)
+      await federation.putKeyDocument({ ...own, document: '{"own":2}', seen_at: 2 })
+      expect(await federation.keyDocument('kept.test')).toEqual({
+        ...own,
+        document: '{"own":2}',
+        seen_at: 2,
+      })
+      const key = {
+        server: 'gone.test',
+        key_id: 'a',
+        ed25519: 'A',
+        vouched_by: '["far.test"]',
+        denied: 0,
+        seen_at: 1,
+      }
+      await federation.putVouchedKey(key)
+      await federation.putVouchedKey({ ...key, ed25519: 'changed' })
+      await federation.putVouchedKey({ ...key, key_id: 'b' })
+      await federation.putKeyDocument({ ...own, server: 'gone.test', first_hand: 0 })
+      expect(await federation.vouchedKeys('gone.test')).toEqual([key, { ...key, key_id: 'b' }])
+      // `far.test` has keys and no document, `kept.test` has one.
+      expect(await federation.undocumented('', 9)).toEqual(['far.test', 'gone.test'])
+      expect(await federation.undocumented('far.test', 1)).toEqual(['gone.test'])
+      await federation.endVouching('gone.test', ['b'])
+      expect(await federation.vouchedKeys('gone.test')).toEqual([
+        { ...key, key_id: 'b', denied: 1 },
+      ])
+      expect(await federation.keyDocument('gone.test')).toBeUndefined()
+      expect(await federation.undocumented('far.test', 9)).toEqual([])
+      await federation.putVouchedKey({ ...key, server: 'back.test' })
+      await federation.endVouching('back.test', [])
+      expect(await federation.vouchedKeys('back.test')).toEqual([])
     })
   })
 

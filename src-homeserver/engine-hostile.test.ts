@@ -169,6 +169,25 @@ describe('a homeserver that lies', () => {
     })
   })
 
+  it('says of power, members and creation that they are no more: nobody believes it', async () => {
+    const known = await node.context.storage.read(async (tx) =>
+      stateBundle(tx, room, await tx.streams.head(), 'whole'),
+    )
+    const ids = (await events()).map(({ id }) => id)
+    server.inRoom(room, (delta) => {
+      delta.state = known.events
+      delta.lapsed = ids
+    })
+    await say(ada, room, 'second')
+    await until(async () => (await texts(ben, room)).includes('second'))
+    server.onAnswer = () => undefined
+    const [mine, theirs] = await Promise.all([ada, ben].map(({ engine }) => engine.details(room)))
+    expect(theirs?.members.map(({ id }) => id)).toEqual(mine?.members.map(({ id }) => id))
+    expect(theirs?.members.map(({ role }) => role)).toEqual(mine?.members.map(({ role }) => role))
+    await say(ben, room, 'third')
+    await until(async () => (await texts(ada, room)).includes('third'))
+  })
+
   it('tells the state anew: an older name is believed, and stays until there is another', async () => {
     const shown = () => ben.engine.roomList().find(({ id }) => id === room)?.name
     const old = await node.context.storage.read(async (tx) =>
@@ -178,7 +197,7 @@ describe('a homeserver that lies', () => {
     await ada.engine.rename(room, 'Tea')
     await until(() => shown() === 'Tea')
     server.inRoom(room, (delta) => {
-      delta.state = old
+      delta.state = old.events
     })
     await say(ada, room, 'second')
     await until(async () => (await texts(ben, room)).includes('second'))

@@ -4,6 +4,7 @@ import {
   banBody,
   inviteBody,
   joinBody,
+  joinRulesBody,
   kickBody,
   memberPowerBody,
   nameBody,
@@ -12,7 +13,7 @@ import {
 } from '../../src-shared/protocol/index.ts'
 import type { Pdu, RoomEvent, StateBody } from '../../src-shared/protocol/index.ts'
 import type { HostileCase } from '../case.ts'
-import { fakeWrap } from '../device.ts'
+import { fakeWrap, stateFrom } from '../device.ts'
 import type { TestDevice } from '../device.ts'
 import { eventItem, follow, newKey } from '../fake-peer.ts'
 import { pairOf } from '../setting.ts'
@@ -35,6 +36,17 @@ const moderator = (user: TestDevice): StateBody[] => [
     },
   },
 ]
+
+/** What a device that starts is told of the room's state. */
+async function toldAtStart(device: TestDevice, room: string) {
+  for (let from: string | undefined; ;) {
+    const { rooms, next } = await device.sync(from)
+    const { state: events, lapsed } = rooms[room] ?? {}
+    if (events !== undefined) return { events, lapsed }
+    assert.notEqual(next, from, 'the state of a room is not told')
+    from = next
+  }
+}
 
 export const hostileEvents: readonly HostileCase[] = [
   {
@@ -310,6 +322,35 @@ export const hostileEvents: readonly HostileCase[] = [
       const again = await peer.fetchRoom(target, room.id)
       const ends = again.ends.find(({ envelopeId }) => envelopeId === said.envelope_id)
       assert.deepEqual(ends?.pdu.event.prev_events, names.map(({ id }) => id).sort())
+    },
+  },
+  {
+    name: 'marks what was overruled, and is told only because current state rests on it',
+    section: '9.3',
+    peers: ['evil'],
+    without: ['resolution'],
+    async run(setting) {
+      const scene = await Scene.open(setting, { about: moderator })
+      const { peer, alice, eve, room } = scene
+      // What Eve sets while her power is taken from her; and then her server states a new roster, which stands.
+      const rule = scene.state(joinRulesBody('knock'))
+      eve.manifest = withOneMoreDevice(eve).state
+      const roster = peer.roster(follow(room, rule), eve)
+      const demotion = memberPowerBody(await alice.state(room.id), eve.member, 0)
+      assert.equal((await alice.setState(room.id, demotion)).status, 200)
+      assert.deepEqual(await scene.push(eventItem(rule), eventItem(roster)), ['taken', 'taken'])
+      const bundles = [
+        await alice.ok('state', { params: { roomId: room.id } }),
+        await toldAtStart(alice, room.id),
+      ]
+      for (const { events, lapsed } of bundles) {
+        const given = events.map(({ event_sig: { sig } }) => sig)
+        for (const { pdu } of [rule, roster]) assert.ok(given.includes(pdu.event_sig.sig))
+        assert.deepEqual(lapsed, [rule.id], 'an overruled event is told as if it were current')
+        const state = stateFrom(events, lapsed)
+        assert.equal(stateEvent(state, 'e.room.roster', eve.member)?.id, roster.id)
+        assert.equal(stateEvent(state, 'e.room.join_rules'), undefined)
+      }
     },
   },
   {

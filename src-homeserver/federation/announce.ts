@@ -6,6 +6,7 @@
 import {
   homeServerOf,
   joinedMembers,
+  lapsedIn,
   parseUserId,
   readContent,
   selectAuthEvents,
@@ -59,8 +60,7 @@ async function spread(
     await wait(context, tx, server, 'event', item, event.id)
   }
   if (affected === null || resident.has(affected) || !isOther(context, affected)) return
-  const state = await invitationState(context, tx, event, after)
-  const item: WaitingInvite = { event: event.id, state }
+  const item = await invitationOf(context, tx, event, after)
   await wait(context, tx, affected, 'invite', item, event.id)
 }
 
@@ -102,8 +102,7 @@ export async function inviteAgain(
     // Who did not make it does not send it.
     if (row?.membership !== 'invite' || row.origin !== context.config.serverName) continue
     const event = toEvent(context.crypto, row)
-    const state = await invitationState(context, tx, event, current.state)
-    const item: WaitingInvite = { event: id, state }
+    const item = await invitationOf(context, tx, event, current.state)
     await wait(context, tx, server, 'invite', item, id)
   }
 }
@@ -199,13 +198,13 @@ const SHOWN: ReadonlySet<string> = new Set([
   STATE_TYPES.avatar,
 ])
 
-/** Pdus as JSON: what the event rests on, led by what that rests on. */
-async function invitationState(
+/** With what the event rests on, led by what that rests on. */
+async function invitationOf(
   context: Context,
   tx: Tx,
   event: RoomEvent,
   state: RoomState,
-): Promise<string[]> {
+): Promise<WaitingInvite> {
   const wanted = stateEvents(state).filter(({ header }) => SHOWN.has(header.type))
   const { member } = event.header
   for (const type of [STATE_TYPES.member, STATE_TYPES.roster]) {
@@ -230,5 +229,10 @@ async function invitationState(
     ...all.filter(({ id }) => !current.has(id)),
     ...all.filter(({ id }) => current.has(id)),
   ]
-  return ordered.slice(0, MAX_INVITE_STATE).map(({ pdu }) => JSON.stringify(pdu))
+  const shown = ordered.slice(0, MAX_INVITE_STATE)
+  return {
+    event: event.id,
+    state: shown.map(({ pdu }) => JSON.stringify(pdu)),
+    lapsed: lapsedIn(state, shown),
+  }
 }

@@ -366,9 +366,16 @@ async function itemOf(tx: Tx, { id, kind, item }: OutboxRow): Promise<Item | nul
   if (row === undefined) return null
   const pdu = toPdu(row)
   const parsed = (texts: readonly string[]) => texts.map((text) => JSON.parse(text) as unknown)
-  return kind === 'event'
-    ? { kind, id, pdu, wraps: parsed((stored as unknown as WaitingEvent).wraps) }
-    : { kind, id, pdu, state: parsed((stored as unknown as WaitingInvite).state) }
+  if (kind === 'event')
+    return { kind, id, pdu, wraps: parsed((stored as unknown as WaitingEvent).wraps) }
+  const { state, lapsed = [] } = stored as unknown as WaitingInvite
+  return {
+    kind,
+    id,
+    pdu,
+    state: parsed(state),
+    ...(lapsed.length === 0 ? {} : { lapsed: [...lapsed] }),
+  }
 }
 
 const SMALLEST = 1024

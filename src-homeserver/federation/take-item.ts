@@ -55,7 +55,7 @@ async function take(context: Context, from: string, raw: JsonObject): Promise<Ve
     case 'event':
       return takeRoomEvent(context, from, raw)
     case 'invite':
-      return takeInvite(context, from, raw)
+      return takeInvite(context, from, item, raw)
     case 'receipt':
       return takeReceipt(context, from, item, raw)
     case 'to_device':
@@ -83,7 +83,12 @@ async function takeRoomEvent(context: Context, from: string, raw: JsonObject): P
  * A membership of somebody here in a room that nobody here is in: held against the state that came with it,
  * which says no more than that someone with the power for it has said so.
  */
-async function takeInvite(context: Context, from: string, raw: JsonObject): Promise<Verdict> {
+async function takeInvite(
+  context: Context,
+  from: string,
+  { lapsed = [] }: Item<'invite'>,
+  raw: JsonObject,
+): Promise<Verdict> {
   const { crypto, config, guards } = context
   const decoded = guards.decode(crypto, raw['pdu'] ?? null)
   if (!decoded.ok) return refused(decoded.code)
@@ -153,6 +158,7 @@ async function takeInvite(context: Context, from: string, raw: JsonObject): Prom
       pos,
     })
     const pdus = [...good.map(({ pdu }) => pdu), event.pdu]
+    const shown = new Set(good.map(({ id }) => id))
     if (membership === 'invite')
       await tx.federation.putInvite({
         room_id: room,
@@ -160,6 +166,7 @@ async function takeInvite(context: Context, from: string, raw: JsonObject): Prom
         pos,
         server: from,
         state: JSON.stringify(pdus),
+        lapsed: JSON.stringify(lapsed.filter((id) => shown.has(id))),
       })
     else await tx.federation.dropInvite(room, member)
     return taken

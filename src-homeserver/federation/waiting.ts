@@ -11,4 +11,6 @@ export interface WaitingEvent {
 export interface WaitingInvite {
   readonly event: string
   readonly state: readonly string[]
+  /** Ids of those of `state` under whose keys nothing is current any more. */
+  readonly lapsed?: readonly string[]
 }

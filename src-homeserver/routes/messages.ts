@@ -1,5 +1,6 @@
 import { ApiError } from '../http/api-error.ts'
 import type { Handler } from '../http/call.ts'
+import { toPdu } from '../rooms/stored-event.ts'
 import { timelineEntry } from '../sync/answer.ts'
 import { formatBefore, parseBefore } from '../sync/position.ts'
 import { authChain } from '../sync/state-bundle.ts'
@@ -32,7 +33,7 @@ export const messages: Handler<'messages'> = async ({ storage }, { caller, param
     const ids = rows.map((row) => row.event_id)
     const wraps = await tx.wraps.forEvents(member, device, ids)
     const last = rows.at(-1)
-    const auth = await authChain(tx, rows)
+    const auth = (await authChain(tx, rows)).map(toPdu)
     const events = rows.map((row) => timelineEntry(row, wraps.get(row.event_id)))
     const more = last !== undefined && (rows.length < found.length || found.length === limit)
     const there = more ? formatBefore(forward ? last.pos + 1 : last.pos) : null

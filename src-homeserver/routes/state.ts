@@ -1,10 +1,10 @@
 import { canJoin, canKnock, parseServerName } from '../../src-shared/protocol/index.ts'
-import type { Pdu } from '../../src-shared/protocol/index.ts'
 import type { Context } from '../context.ts'
 import { enterRoom } from '../federation/enter-room.ts'
 import { ApiError } from '../http/api-error.ts'
 import type { Caller, Handler } from '../http/call.ts'
-import { doorBundle, stateBundle } from '../sync/state-bundle.ts'
+import { doorBundle, inviteBundle, stateBundle } from '../sync/state-bundle.ts'
+import type { Bundle } from '../sync/state-bundle.ts'
 
 const MAX_VIA = 3
 
@@ -15,7 +15,8 @@ export const state: Handler<'state'> = async (context, { caller, params, query }
     if (!context.lookUps.take(caller.member, context.now())) throw new ApiError('M_LIMIT_EXCEEDED')
     await enterRoom(context, roomId, caller.member, via)
   }
-  return { events: await stateOf(context, caller, roomId) }
+  const { events, lapsed } = await stateOf(context, caller, roomId)
+  return lapsed.length === 0 ? { events } : { events, lapsed }
 }
 
 /** Throws `ApiError`. */
@@ -31,14 +32,14 @@ async function isWithin({ storage }: Context, { member }: Caller, room: string):
   return own?.membership === 'join' || own?.membership === 'invite'
 }
 
-async function stateOf(context: Context, { member }: Caller, room: string): Promise<Pdu[]> {
+async function stateOf(context: Context, { member }: Caller, room: string): Promise<Bundle> {
   return context.storage.read(async (tx) => {
     const own = await tx.rooms.membership(room, member)
     const head = await tx.streams.head()
     if (own?.membership === 'join') return stateBundle(tx, room, head, 'whole')
     if (own?.membership === 'invite') {
       const invite = await tx.federation.invite(room, member)
-      if (invite !== undefined) return JSON.parse(invite.state) as Pdu[]
+      if (invite !== undefined) return inviteBundle(invite)
       return stateBundle(tx, room, head, 'stripped')
     }
     const current = await context.roomStates.current(tx, room)

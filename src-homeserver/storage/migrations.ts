@@ -19,6 +19,7 @@ const migrations: readonly Migration[] = [
   restatements,
   acrossProcesses,
   vouchedKeys,
+  lapsedAtInvites,
 ]
 
 /** What this program understands. */
@@ -462,6 +463,13 @@ async function restatements(db: Db): Promise<void> {
   await db.schema
     .alterTable('rooms')
     .addColumn('restated_at', 'bigint', (c) => c.notNull().defaultTo(0))
+    .execute()
+}
+
+async function lapsedAtInvites(db: Db): Promise<void> {
+  await db.schema
+    .alterTable('remote_invites')
+    .addColumn('lapsed', 'text', (c) => c.notNull().defaultTo('[]'))
     .execute()
 }
 

@@ -531,7 +531,14 @@ describe('what is stored reads back', () => {
       expect(await federation.account('rem')).toEqual({ ...remote, head: 'h2' })
       expect(await federation.accounts(['rem', 'rem2', 'no'])).toHaveLength(2)
       expect(await federation.accountNamed('@r:far.test')).toMatchObject({ member: 'rem2' })
-      const invite = { room_id: '!i', member: 'm', pos: 1, server: 'far.test', state: '[]' }
+      const invite = {
+        room_id: '!i',
+        member: 'm',
+        pos: 1,
+        server: 'far.test',
+        state: '[]',
+        lapsed: '[]',
+      }
       await federation.putInvite(invite)
       await federation.putInvite({ ...invite, pos: 2 })
       expect(await federation.invite('!i', 'm')).toEqual({ ...invite, pos: 2 })

@@ -265,6 +265,8 @@ interface RemoteInvites {
   server: string
   /** JSON of the Pdus that show what the room is, the invitation last. */
   state: string
+  /** JSON of the ids of those under whose keys nothing is current any more. */
+  lapsed: string
 }
 
 /** What waits for another server, in order. */

@@ -13,10 +13,13 @@ import { toPdu } from '../rooms/stored-event.ts'
 import type { EventRow, ToDeviceRow, Tx } from '../storage/index.ts'
 import type { PairingStep } from '../storage/index.ts'
 import { formatBefore } from './position.ts'
+import type { Bundle } from './state-bundle.ts'
 
 export interface DraftDelta {
   membership: RoomDelta['membership']
   state: Pdu[] | undefined
+  /** Of `state` and `senders`. */
+  lapsed: string[]
   timeline: TimelineEntry[]
   limited: boolean
   prev: string | null
@@ -44,6 +47,7 @@ export class Draft {
     const known = this.rooms.get(id) ?? {
       membership: 'join' as const,
       state: undefined,
+      lapsed: [],
       timeline: [],
       limited: false,
       prev: null,
@@ -67,20 +71,21 @@ export class Draft {
     this.#grow(row.pdu.length + (row.body?.length ?? 0) + (wrap?.length ?? 0))
   }
 
-  /** An invitation into a room that lives elsewhere; `state` is JSON of its Pdus. */
-  addInvite(room: string, state: string): void {
-    this.restart(room, JSON.parse(state) as Pdu[], null).membership = 'invite'
+  /** An invitation into a room that lives elsewhere. */
+  addInvite(room: string, told: Bundle): void {
+    this.restart(room, told, null).membership = 'invite'
     this.items++
   }
 
   /** State before the timeline begins; what was gathered of the room so far no longer counts. */
-  restart(room: string, state: Pdu[], before: number | null): DraftDelta {
+  restart(room: string, { events, lapsed }: Bundle, before: number | null): DraftDelta {
     const delta = this.room(room)
-    delta.state = state
+    delta.state = events
+    delta.lapsed = lapsed
     delta.timeline = []
     delta.limited = before !== null
     delta.prev = before === null ? null : formatBefore(before)
-    for (const pdu of state) {
+    for (const pdu of events) {
       this.#noteMember(pdu.envelope.type, pdu.envelope.state_key ?? null)
       this.bytes += 700 + (pdu.body?.length ?? 0)
     }
@@ -135,10 +140,11 @@ export async function finish(
   const remote = await tx.federation.accounts(named)
   const accounts = [...(await tx.accounts.byMembers(named)), ...remote]
   const rooms: Record<string, RoomDelta> = {}
-  for (const [id, { state, members, senders, ...delta }] of draft.rooms)
+  for (const [id, { state, lapsed, members, senders, ...delta }] of draft.rooms)
     rooms[id] = {
       ...delta,
       ...(state === undefined ? {} : { state }),
+      ...(lapsed.length === 0 ? {} : { lapsed }),
       ...(members === undefined ? {} : { members }),
       ...(senders === undefined ? {} : { senders }),
     }

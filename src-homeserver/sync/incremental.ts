@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import type { Caller } from '../http/call.ts'
 import type { EventRow, StreamItem, Tx } from '../storage/index.ts'
 import { Draft } from './answer.ts'
-import { doorBundle, stateBundle } from './state-bundle.ts'
+import { doorBundle, inviteBundle, NOTHING, stateBundle } from './state-bundle.ts'
 import { membershipAt, membershipChanges, spansOf } from './visible-spans.ts'
 import type { Change } from './visible-spans.ts'
 
@@ -106,7 +106,7 @@ async function addEvent(
   if (row === undefined) return
   const room = row.room_id
   // Before the first event there is no state.
-  if (row.type === STATE_TYPES.create) draft.restart(room, [], null)
+  if (row.type === STATE_TYPES.create) draft.restart(room, NOTHING, null)
   if (row.type === STATE_TYPES.member && row.state_key === member) {
     const changes = await ownChanges(tx, own, room, member)
     if (row.membership === 'invite') {
@@ -163,7 +163,7 @@ export async function addInvite(
   item: StreamItem,
 ): Promise<void> {
   const invite = await tx.federation.invite(item.ref, member)
-  if (invite !== undefined) draft.addInvite(item.ref, invite.state)
+  if (invite !== undefined) draft.addInvite(item.ref, inviteBundle(invite))
   else draft.room(item.ref)
   draft.items++
 }

@@ -4,14 +4,15 @@
  */
 import { parseRoomId, STATE_TYPES } from '../../src-shared/protocol/index.ts'
 import type { RoomDelta } from '../../src-shared/api/index.ts'
-import type { Pdu, Receipt } from '../../src-shared/protocol/index.ts'
+import type { Receipt } from '../../src-shared/protocol/index.ts'
 import type { Context } from '../context.ts'
 import type { Caller } from '../http/call.ts'
 import type { EventRow, Tx } from '../storage/index.ts'
 import { Draft } from './answer.ts'
 import { formatBefore } from './position.ts'
 import type { Cursor } from './position.ts'
-import { doorBundle, partialBundle, stateBundle } from './state-bundle.ts'
+import { doorBundle, inviteBundle, partialBundle, stateBundle } from './state-bundle.ts'
+import type { Bundle } from './state-bundle.ts'
 import { membershipAt, membershipChanges, spansOf } from './visible-spans.ts'
 
 const TIMELINE = 20
@@ -84,7 +85,7 @@ export async function addRoom(
   const invite = await tx.federation.invite(room, member)
   if (invite !== undefined) {
     if (invite.pos > upTo) return null
-    draft.addInvite(room, invite.state)
+    draft.addInvite(room, inviteBundle(invite))
     return { firstPos: upTo, whole: false }
   }
   const changes = await membershipChanges(tx, room, member)
@@ -139,7 +140,7 @@ async function stateFor(
   pos: number,
   rows: readonly EventRow[],
   { wholeUpTo }: FirstSight,
-): Promise<{ state: Pdu[]; members: RoomDelta['members'] | null }> {
+): Promise<{ state: Bundle; members: RoomDelta['members'] | null }> {
   if (wholeUpTo === Infinity)
     return { state: await stateBundle(tx, room, pos, 'whole'), members: null }
   const joined = await tx.rooms.countMembers(room, 'join')

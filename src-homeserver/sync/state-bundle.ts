@@ -1,13 +1,21 @@
 /**
  * State as a client can check it: the events themselves, led by everything they rest on. The later of
- * two under one key is the current one.
+ * two under one key is the current one, unless it is named as lapsed (Sync §9.3).
  */
 import { STATE_TYPES } from '../../src-shared/protocol/index.ts'
 import type { Pdu } from '../../src-shared/protocol/index.ts'
 import { toPdu } from '../rooms/stored-event.ts'
-import type { EventRow, Tx } from '../storage/index.ts'
+import type { EventRow, RemoteInvite, Tx } from '../storage/index.ts'
 
 const BATCH = 500
+
+export interface Bundle {
+  readonly events: Pdu[]
+  /** Ids of those of `events` under whose keys nothing is current any more. */
+  readonly lapsed: string[]
+}
+
+export const NOTHING: Bundle = { events: [], lapsed: [] }
 
 /** What one who is invited gets to see: enough to check the invitation and to seal the answer. */
 const STRIPPED: ReadonlySet<string> = new Set([
@@ -28,10 +36,10 @@ export async function stateBundle(
   room: string,
   pos: number,
   stripped: 'whole' | 'stripped',
-): Promise<Pdu[]> {
+): Promise<Bundle> {
   const rows = await rowsOf(tx, await tx.rooms.stateAt(room, pos))
   const current = stripped === 'whole' ? rows : rows.filter((row) => STRIPPED.has(row.type))
-  return withAuthChain(tx, current)
+  return withAuthChain(tx, { room, pos }, current)
 }
 
 /**
@@ -43,8 +51,9 @@ export async function partialBundle(
   room: string,
   pos: number,
   of: readonly string[],
-): Promise<Pdu[]> {
-  return withAuthChain(tx, await rowsOf(tx, await tx.rooms.stateAt(room, pos, of)))
+): Promise<Bundle> {
+  const rows = await rowsOf(tx, await tx.rooms.stateAt(room, pos, of))
+  return withAuthChain(tx, { room, pos }, rows)
 }
 
 /**
@@ -56,12 +65,18 @@ export async function doorBundle(
   room: string,
   pos: number,
   of: readonly string[],
-): Promise<Pdu[]> {
+): Promise<Bundle> {
   const rows = await rowsOf(tx, await tx.rooms.stateAt(room, pos, of))
   return withAuthChain(
     tx,
+    { room, pos },
     rows.filter((row) => STRIPPED.has(row.type)),
   )
+}
+
+/** Into a room that nobody here is in: as its server has told it. */
+export function inviteBundle({ state, lapsed }: RemoteInvite): Bundle {
+  return { events: JSON.parse(state) as Pdu[], lapsed: JSON.parse(lapsed) as string[] }
 }
 
 /** What the state after position `pos` says of `members` alone. */
@@ -70,34 +85,61 @@ export async function membersBundle(
   room: string,
   pos: number,
   members: readonly string[],
-): Promise<Pdu[]> {
+): Promise<Bundle> {
   const rows = await rowsOf(tx, await tx.rooms.stateAt(room, pos, members))
   const named = new Set(members)
   return withAuthChain(
     tx,
+    { room, pos },
     rows.filter((row) => row.state_key !== null && named.has(row.state_key)),
   )
 }
 
-/** `rows` behind their auth events and those events' own. */
-async function withAuthChain(tx: Tx, rows: readonly EventRow[]): Promise<Pdu[]> {
-  return [...(await authChain(tx, rows)), ...rows.map(toPdu)]
+interface Place {
+  readonly room: string
+  readonly pos: number
+}
+
+/** `rows`, which are current at the place, behind their auth events and those events' own. */
+async function withAuthChain(tx: Tx, at: Place, rows: readonly EventRow[]): Promise<Bundle> {
+  const chain = await authChain(tx, rows)
+  const events = [...chain, ...rows].map(toPdu)
+  return { events, lapsed: await lapsedAmong(tx, at, chain, rows) }
+}
+
+/** Ids of the last of `chain` under each key that has no current event at the place. */
+async function lapsedAmong(
+  tx: Tx,
+  { room, pos }: Place,
+  chain: readonly EventRow[],
+  current: readonly EventRow[],
+): Promise<string[]> {
+  const there = new Set(current.map(keyOf))
+  const last = new Map<string, EventRow>()
+  for (const row of chain) if (!there.has(keyOf(row))) last.set(keyOf(row), row)
+  if (last.size === 0) return []
+  // Of a part of the members more may be current than is told.
+  const named = [...last.values()].flatMap(({ state_key: key }) => key ?? [])
+  const others = await rowsOf(tx, await tx.rooms.stateAt(room, pos, named))
+  for (const row of others) last.delete(keyOf(row))
+  return [...last.values()].map((row) => row.event_id)
+}
+
+function keyOf({ type, state_key: key }: EventRow): string {
+  return `${type} ${key ?? ''}`
 }
 
 /** Everything that `rows` rest on and that is not among them, what others rest on first. */
-export async function authChain(tx: Tx, rows: readonly EventRow[]): Promise<Pdu[]> {
+export async function authChain(tx: Tx, rows: readonly EventRow[]): Promise<EventRow[]> {
   const listed = new Set(rows.map((row) => row.event_id))
-  const chain: { readonly pos: number; readonly pdu: Pdu }[] = []
+  const chain: EventRow[] = []
   let next = named(rows.map(toPdu), listed)
   while (next.length > 0) {
-    const found = (await rowsOf(tx, next)).map((row) => ({ pos: row.pos, pdu: toPdu(row) }))
+    const found = await rowsOf(tx, next)
     chain.push(...found)
-    next = named(
-      found.map(({ pdu }) => pdu),
-      listed,
-    )
+    next = named(found.map(toPdu), listed)
   }
-  return chain.sort((a, b) => a.pos - b.pos).map(({ pdu }) => pdu)
+  return chain.sort((a, b) => a.pos - b.pos)
 }
 
 function named(pdus: readonly Pdu[], listed: Set<string>): string[] {

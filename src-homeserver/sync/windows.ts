@@ -333,9 +333,11 @@ class View {
       if (who !== this.#caller.member && !(await this.#occurred(room, who, cover.first_pos)))
         unknown.push(who)
     if (unknown.length === 0) return
-    const senders = await membersBundle(this.#tx, room, first.pos - 1, unknown)
-    this.#draft.room(room).senders = senders
-    this.#draft.bytes += senders.length * 700
+    const { events, lapsed } = await membersBundle(this.#tx, room, first.pos - 1, unknown)
+    const delta = this.#draft.room(room)
+    delta.senders = events
+    delta.lapsed = [...new Set([...delta.lapsed, ...lapsed])]
+    this.#draft.bytes += events.length * 700
   }
 
   async #occurred(room: string, member: string, from: number): Promise<boolean> {

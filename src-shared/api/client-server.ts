@@ -127,6 +127,8 @@ export const roomDeltaSchema = z.object({
   membership: z.enum(['invite', 'join', 'leave', 'ban', 'knock']),
   /** On first sight of a room, after a gap, and for invitations: state before the timeline begins. */
   state: z.array(pduSchema).optional(),
+  /** Ids of those events of `state` and `senders` under whose keys nothing is current any more. */
+  lapsed: z.array(eventIdSchema).optional(),
   /** In the node's order; state events among them take effect in place. */
   timeline: z.array(timelineEntrySchema),
   /** Older events were left out; fetch them with `prev`. */
@@ -502,7 +504,11 @@ export const clientApi = {
     /** Up to three server names, separated by commas, that are said to be in the room. */
     query: z.object({ via: z.string().max(800).optional() }),
     body: noBody,
-    response: z.object({ events: z.array(pduSchema) }),
+    /** `lapsed`: ids of those events under whose keys nothing is current any more. */
+    response: z.object({
+      events: z.array(pduSchema),
+      lapsed: z.array(eventIdSchema).optional(),
+    }),
     maxBytes: 0,
     errors: ['M_NOT_FOUND', 'M_FORBIDDEN', 'E_FEDERATION_UNAVAILABLE', 'E_PEER_UNREACHABLE'],
   }),

@@ -97,6 +97,8 @@ export const inviteItemSchema = z.object({
   id: itemId,
   pdu: pduSchema,
   state: z.array(pduSchema).max(MAX_INVITE_STATE),
+  /** Ids of those of `state` under whose keys nothing is current any more. */
+  lapsed: z.array(eventIdSchema).max(MAX_INVITE_STATE).optional(),
 })
 export const receiptItemSchema = z.object({
   kind: z.literal('receipt'),

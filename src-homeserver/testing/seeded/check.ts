@@ -17,6 +17,7 @@ import {
   membershipOf,
   readContent,
   replayOrder,
+  sameState,
   stateEvent,
   stateEvents,
   STATE_TYPES,
@@ -136,13 +137,9 @@ export function faultsOf(run: Run): string[] {
       if (there.has(picture.name) && !events.has(eventId))
         faults.push(`${picture.name}: lacks ${eventId}, acknowledged to ${by.name}`)
   }
-  const chain = authChain(final, verdicts, first)
-  for (const { node, device, state } of people.listeners) {
-    const wrong =
-      membershipOf(final, device.member) === 'join' ? differing(state, final, chain) : []
-    if (wrong.length > 0)
-      faults.push(`${device.name} at ${node} was led to another state: ${wrong.join(', ')}`)
-  }
+  for (const { node, device, state } of people.listeners)
+    if (membershipOf(final, device.member) === 'join' && !sameState(state, final))
+      faults.push(`${device.name} at ${node} was led to another state: ${differing(state, final)}`)
   for (const listener of people.listeners)
     faults.push(...misheard(listener, arrivals.get(listener.node) ?? [], people.acknowledged))
   faults.push(...unheard(run, arrivals, final))
@@ -268,34 +265,14 @@ function joinedHere(verdicts: Verdicts, { name, rows, state }: Picture): string[
     })
 }
 
-/** Ids of all that a state rests on. */
-function authChain(state: RoomState, verdicts: Verdicts, { rows }: Picture): ReadonlySet<string> {
-  const events = new Map(rows.map((row) => [row.event_id, verdicts.event(row)]))
-  const chain = new Set<string>()
-  const open = stateEvents(state)
-  for (let next = open.pop(); next !== undefined; next = open.pop())
-    for (const id of next.pdu.event.auth_events) {
-      const event = events.get(id)
-      if (event === undefined || chain.has(id)) continue
-      chain.add(id)
-      open.push(event)
-    }
-  return chain
-}
-
-/**
- * What a device believes and what is. That nothing is current under a key any more can't be told (Sync §9.3) where
- * other state rests on what was: only such an event may be left over.
- */
-function differing(believed: RoomState, final: RoomState, chain: ReadonlySet<string>): string[] {
+function differing(a: RoomState, b: RoomState): string {
   const of = (one: RoomState) => new Map(stateEvents(one).map((event) => [event.id, event]))
-  const [mine, current] = [of(believed), of(final)]
-  const extra = [...mine.values()].filter(({ id, header: { type, state_key: key } }) => {
-    const gone = stateEvent(final, type, key) === undefined && chain.has(id)
-    return !current.has(id) && !gone
-  })
-  const lacking = [...current.values()].filter(({ id }) => !mine.has(id))
-  return [...extra, ...lacking].map(({ id, header }) => `${header.type} ${id}`)
+  const [mine, theirs] = [of(a), of(b)]
+  const only = [
+    ...[...mine.values()].filter(({ id }) => !theirs.has(id)),
+    ...[...theirs.values()].filter(({ id }) => !mine.has(id)),
+  ]
+  return only.map(({ id, header }) => `${header.type} ${id}`).join(', ')
 }
 
 /** A device is told what its member is to be told, nothing else; and each of its wraps once. */

@@ -4,7 +4,7 @@
  */
 import { applyEvent, decodePdu, emptyState } from '../../../src-shared/protocol/index.ts'
 import type { Json, Pdu, RoomEvent, RoomState } from '../../../src-shared/protocol/index.ts'
-import { crypto } from '../../../conformance/device.ts'
+import { crypto, stateFrom } from '../../../conformance/device.ts'
 import type { TestDevice } from '../../../conformance/device.ts'
 
 export interface Told {
@@ -45,8 +45,8 @@ export class Listener {
     if (answer === null || answer.status >= 500 || lost) return false
     if (answer.status !== 200)
       throw new Error(`sync of ${this.device.name}: ${answer.status} ${answer.body.errcode}`)
-    const { state, timeline = [] } = answer.body.rooms[room] ?? {}
-    if (state !== undefined) this.state = state.map(eventOf).reduce(applyEvent, emptyState)
+    const { state, lapsed = [], timeline = [] } = answer.body.rooms[room] ?? {}
+    if (state !== undefined) this.state = stateFrom(state, lapsed)
     for (const { pdu, wrap } of timeline) {
       this.state = applyEvent(this.state, eventOf(pdu))
       const { envelope_id: id } = pdu.event

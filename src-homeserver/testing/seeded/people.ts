@@ -29,6 +29,7 @@ import {
   stateOf,
   topicBody,
   userIdOf,
+  withoutEvent,
 } from '../../../src-shared/protocol/index.ts'
 import type {
   Json,
@@ -120,7 +121,12 @@ export class People {
     const { device } = by
     const told = await device.call('state', { params: { roomId: this.room } }).catch(() => null)
     if (told === null || told.status >= 500) return null
-    if (told.status === 200) by.seen = stateOf(told.body.events.map((pdu) => this.#decode(pdu)))
+    if (told.status === 200) {
+      const { events, lapsed = [] } = told.body
+      const decoded = events.map((pdu) => this.#decode(pdu))
+      const gone = decoded.filter(({ id }) => lapsed.includes(id))
+      by.seen = gone.reduce(withoutEvent, stateOf(decoded))
+    }
     const state = by.seen
     if (state === null) return null
     const what = `${by.name} ${describe(act)}`

@@ -8,7 +8,7 @@ import {
   syncResponseSchema,
   timelineEntrySchema,
 } from '../../api/index.ts'
-import { pduSchema, receiptSchema } from '../../protocol/index.ts'
+import { eventIdSchema, pduSchema, receiptSchema } from '../../protocol/index.ts'
 import type * as z from 'zod'
 
 type Fields = Record<string, unknown>
@@ -44,12 +44,14 @@ export function salvageMessages(json: unknown): unknown {
 function salvageRoom(delta: Fields): Fields {
   const state = 'state' in delta ? { state: fitting(pduSchema, delta['state']) } : {}
   const senders = 'senders' in delta ? { senders: fitting(pduSchema, delta['senders']) } : {}
+  const lapsed = 'lapsed' in delta ? { lapsed: fitting(eventIdSchema, delta['lapsed']) } : {}
   return {
     ...delta,
     timeline: fitting(timelineEntrySchema, delta['timeline']),
     receipts: fitting(receiptSchema, delta['receipts']),
     ...state,
     ...senders,
+    ...lapsed,
   }
 }
 

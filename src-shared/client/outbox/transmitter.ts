@@ -260,7 +260,7 @@ export class Transmitter {
     const answer = await api.call('state', { params: { roomId: room }, cancel: life })
     if (!answer.ok) return
     await db.step('room.state', async (step) => {
-      await this.#parts.states.adopt(step, room, answer.value.events, 'all')
+      await this.#parts.states.adopt(step, room, answer.value, 'all')
     })
   }
 

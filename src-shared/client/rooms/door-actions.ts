@@ -34,7 +34,7 @@ import { shownName } from '../devices/shown-name.ts'
 import type { RoomActions } from './room-actions.ts'
 import type { RoomList } from './room-list.ts'
 import { parseRoomLink, roomLink } from './room-link.ts'
-import type { RoomStates } from './room-states.ts'
+import type { RoomStates, Told } from './room-states.ts'
 
 export interface DoorParts {
   readonly rooms: RoomList
@@ -80,9 +80,9 @@ export class DoorActions {
     const { db, me, clock } = this.#ctx
     const { rooms, states, actions } = this.#parts
     const { room, via } = parseRoomLink(text)
-    const pdus = await this.#ask(room, via.join(','))
+    const told = await this.#ask(room, via.join(','))
     const state = await db.step('room.door', async (step) => {
-      const adopted = await states.adopt(step, room, pdus, 'some')
+      const adopted = await states.adopt(step, room, told, 'some')
       const before = await rooms.get(step, room)
       // Shown once it is known that the node has taken it.
       if (creation(adopted) !== null)
@@ -172,15 +172,15 @@ export class DoorActions {
   }
 
   async #fetch(room: string, via: string): Promise<RoomState> {
-    const pdus = await this.#ask(room, via)
-    return (await this.#parts.states.verify(this.#ctx.db, room, pdus)).state
+    const told = await this.#ask(room, via)
+    return (await this.#parts.states.verify(this.#ctx.db, room, told)).state
   }
 
-  async #ask(room: string, via: string): Promise<Pdu[]> {
+  async #ask(room: string, via: string): Promise<Told> {
     const { api, life } = this.#ctx
     const call = api.call('state', { params: { roomId: room }, query: { via }, cancel: life })
-    const { events } = await expectAnswer(call, { M_NOT_FOUND: 'unknown_room' })
-    await this.#parts.meet(events)
-    return events
+    const told = await expectAnswer(call, { M_NOT_FOUND: 'unknown_room' })
+    await this.#parts.meet(told.events)
+    return told
   }
 }

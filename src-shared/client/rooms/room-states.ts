@@ -21,6 +21,13 @@ import type { Reader, Step } from '../store/database.ts'
 import { ownChainKey, ownChainRecord, roomStateRecord } from './room-records.ts'
 import type { RoomStateRecord } from './room-records.ts'
 
+/** A state as a node tells it (Sync §9.3). */
+export interface Told {
+  readonly events: readonly Pdu[]
+  /** Ids of those of `events` under whose keys nothing is current any more. */
+  readonly lapsed?: readonly string[] | undefined
+}
+
 export class RoomStates {
   readonly #ctx: Context
   readonly #keys: OriginKeyBook
@@ -47,27 +54,29 @@ export class RoomStates {
   }
 
   /** Verifies a bundle of state events and brings what is known into line with it. */
-  async adopt(step: Step, room: string, pdus: readonly Pdu[], given: Given): Promise<RoomState> {
-    const opened = await this.verify(step, room, pdus)
+  async adopt(step: Step, room: string, bundle: Told, given: Given): Promise<RoomState> {
+    const opened = await this.verify(step, room, bundle)
     const known = await this.get(step, room)
     // What was damaged on the way is not what the node has left out.
     const told =
-      creation(opened.state) === null || opened.refused.length > 0
+      creation(opened.state) === null || opened.refused.length + opened.doubted.length > 0
         ? 'some'
         : given === 'all' && membershipOf(opened.state, this.#ctx.me.member) !== 'join'
           ? 'some'
           : given
-    const merged = reconcile(known, opened.state, told)
+    const merged = reconcile(known, opened.state, told, opened.lapsed)
     this.put(step, room, merged)
     return merged
   }
 
   /** What of a bundle of state events passes the protocol's checks; nothing is kept. */
-  async verify(reader: Reader, room: string, pdus: readonly Pdu[]): Promise<OpenedState> {
+  async verify(reader: Reader, room: string, { events, lapsed }: Told): Promise<OpenedState> {
     const { crypto, log } = this.#ctx
-    const events = pdus.flatMap((pdu) => this.decode(pdu) ?? [])
-    const opened = openState(crypto, room, events, await this.#keys.lookup(reader))
+    const decoded = events.flatMap((pdu) => this.decode(pdu) ?? [])
+    const keys = await this.#keys.lookup(reader)
+    const opened = openState(crypto, room, decoded, keys, lapsed)
     for (const { code } of opened.refused) log('state.refused', { code })
+    for (const { header } of opened.doubted) log('state.lapse_doubted', { type: header.type })
     return opened
   }
 

@@ -16,6 +16,7 @@ import type { TimelineGap } from '../timeline/timeline.ts'
 import { Acquaintance } from './acquaintance.ts'
 import { History } from './history.ts'
 import { beginningOf, describeRoom } from './room-facts.ts'
+import type { Told } from '../rooms/room-states.ts'
 import { RoomIntake } from './room-intake.ts'
 import type { RoomIntakeParts, Taken } from './room-intake.ts'
 import type { ToDeviceIntake } from './to-device-intake.ts'
@@ -127,7 +128,7 @@ export class Intake {
     if (!answer.ok) return false
     await this.#people.meet(answer.value.events)
     await db.step('room.state', async (step) => {
-      await this.#adopt(step, room, answer.value.events, 'all')
+      await this.#adopt(step, room, answer.value, 'all')
       await this.#parts.rooms.update(step, room, (entry) => ({ ...entry, partial: false }))
     })
     return true
@@ -208,7 +209,7 @@ export class Intake {
 
   #roomWork(prepared: Prepared): ((step: Step) => Promise<void>)[] {
     const { room, delta, missing, timeline, continues } = prepared
-    const { state } = delta
+    const { state, lapsed } = delta
     const work: ((step: Step) => Promise<void>)[] = []
     const take = (entry: TimelineEntry, restated: boolean): void => {
       work.push((step) =>
@@ -221,7 +222,7 @@ export class Intake {
     work.push((step) => this.#enter(step, prepared))
     for (const entry of missing) take(entry, false)
     if (state !== undefined && (continues || missing.length > 0))
-      work.push((step) => this.#adopt(step, room, state, givenIn(delta)))
+      work.push((step) => this.#adopt(step, room, { events: state, lapsed }, givenIn(delta)))
     for (const entry of timeline) take(entry, state !== undefined)
     for (const receipt of delta.receipts)
       work.push((step) =>
@@ -236,7 +237,8 @@ export class Intake {
     const { rooms, timeline } = this.#parts
     await this.#introduce(step, room, delta)
     if (delta.state !== undefined && !continues) {
-      await this.#adopt(step, room, delta.state, givenIn(delta))
+      const { state: events, lapsed } = delta
+      await this.#adopt(step, room, { events, lapsed }, givenIn(delta))
       const invited = delta.membership === 'invite'
       const outside = invited || delta.membership === 'knock'
       if (invited) await this.#tellBeginning(step, room)
@@ -273,9 +275,9 @@ export class Intake {
   async #introduce(step: Step, room: string, delta: RoomDelta): Promise<void> {
     const { rooms, states } = this.#parts
     const before = await rooms.get(step, room)
-    if (delta.senders !== undefined && before?.partial === true)
-      await states.adopt(step, room, delta.senders, 'some')
-    const { members, state } = delta
+    const { members, senders, state, lapsed } = delta
+    if (senders !== undefined && before?.partial === true)
+      await states.adopt(step, room, { events: senders, lapsed }, 'some')
     if (members === undefined || state === undefined || before === null) return
     const { me } = this.#ctx
     const shown = delta.timeline.filter(
@@ -300,9 +302,9 @@ export class Intake {
     }))
   }
 
-  async #adopt(step: Step, room: string, pdus: readonly Pdu[], given: Given): Promise<void> {
+  async #adopt(step: Step, room: string, told: Told, given: Given): Promise<void> {
     const { states, rooms } = this.#parts
-    const state = await states.adopt(step, room, pdus, given)
+    const state = await states.adopt(step, room, told, given)
     // Nothing of it could be verified: there is no such room here.
     if (creation(state) === null) return
     const before = await rooms.get(step, room)

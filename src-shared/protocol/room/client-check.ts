@@ -9,6 +9,7 @@ import type { Crypto } from '../crypto.ts'
 import { checkAgainstAuthEvents, hasAdmissibleKeys, verifyDeviceSignature } from './accept.ts'
 import type { AcceptCode } from './accept.ts'
 import { checkAuth } from './auth.ts'
+import { STATE_TYPES } from './content.ts'
 import { verifyEventSignature } from './event.ts'
 import type { RoomEvent } from './event.ts'
 import type { EventSource } from './resolve.ts'
@@ -19,7 +20,9 @@ import {
   expectedRosterHash,
   joinedMembers,
   rosterOf,
+  stateEvent,
   stateEvents,
+  withoutEvent,
 } from './state.ts'
 import type { Roster, RoomState } from './state.ts'
 
@@ -41,17 +44,34 @@ export interface OpenedState {
   readonly state: RoomState
   /** What was left out of the state, and why. Someone on the way made this up or changed it. */
   readonly refused: readonly RefusedEvent[]
+  /** Under whose keys nothing is current any more, as far as that is believed. */
+  readonly lapsed: readonly RoomEvent[]
+  /** Said to have lapsed, which is not believed: the rules of the room allow what is said to be overruled. */
+  readonly doubted: readonly RoomEvent[]
 }
 
 /**
+ * Of these alone a current event can rest on one that is overruled: nothing rests on other types, and no room is
+ * without its create event.
+ */
+const LAPSING: ReadonlySet<string> = new Set([
+  STATE_TYPES.power,
+  STATE_TYPES.joinRules,
+  STATE_TYPES.member,
+  STATE_TYPES.roster,
+])
+
+/**
  * From the state events of a room, sent together with their auth events (`stateBundle`), to a state of
- * which every event is signed and allowed. Under one key the later in the list is the current one.
+ * which every event is signed and allowed. Under one key the later in the list is the current one, unless
+ * `lapsed` names it: then there is none.
  */
 export function openState(
   crypto: Crypto,
   roomId: string,
   events: readonly RoomEvent[],
   originKeys: OriginKeys,
+  lapsed: readonly string[] = [],
 ): OpenedState {
   const given = new Map(events.map((event) => [event.id, event]))
   const verdicts = new Map<string, ClientCheckCode | 'good'>()
@@ -92,7 +112,46 @@ export function openState(
     if (verdict === 'good') state = applyEvent(state, event)
     else if (verdict !== undefined) refused.push({ event, code: verdict })
   }
-  return { state, refused }
+  // Of what was damaged on the way nothing can be said to be missing.
+  if (refused.length > 0 || lapsed.length === 0) return { state, refused, lapsed: [], doubted: [] }
+  return { refused, ...withoutLapsed(state, events, new Set(lapsed)) }
+}
+
+/** `events`: what of the bundle is good; all of it is asked whether the room allows what is said to be overruled. */
+function withoutLapsed(
+  state: RoomState,
+  events: readonly RoomEvent[],
+  named: ReadonlySet<string>,
+): Pick<OpenedState, 'state' | 'lapsed' | 'doubted'> {
+  const keyOf = ({ header }: RoomEvent): string => `${header.type} ${header.state_key ?? ''}`
+  let lapsed = [...new Map(events.map((event) => [event.id, event])).values()].filter(
+    ({ id, header: { type, state_key: key } }) =>
+      named.has(id) && LAPSING.has(type) && stateEvent(state, type, key)?.id === id,
+  )
+  let left = lapsed.reduce(withoutEvent, state)
+  const doubted: RoomEvent[] = []
+  // Without a join rule only who is invited comes in: nobody gains by a lie about that.
+  const stands = (event: RoomEvent): boolean =>
+    event.header.type !== STATE_TYPES.joinRules &&
+    events.some((one) => keyOf(one) === keyOf(event) && checkAuth(one, left).ok)
+  // One that stands after all may allow another.
+  for (let back = lapsed.find(stands); back !== undefined; back = lapsed.find(stands)) {
+    left = applyEvent(left, back)
+    doubted.push(back)
+    lapsed = lapsed.filter((event) => event !== back)
+  }
+  return { state: left, lapsed, doubted }
+}
+
+/** Ids of those events of a bundle under whose keys this state has nothing; of several under one key the last. */
+export function lapsedIn(state: RoomState, bundle: readonly RoomEvent[]): string[] {
+  const last = new Map<string, string>()
+  for (const {
+    id,
+    header: { type, state_key: key },
+  } of bundle)
+    if (stateEvent(state, type, key) === undefined) last.set(`${type} ${key ?? ''}`, id)
+  return [...last.values()]
 }
 
 /** What a node sends for `openState`: the state's events, led by what they rest on. */

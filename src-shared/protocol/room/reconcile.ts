@@ -5,7 +5,7 @@
 import { checkAuth } from './auth.ts'
 import { STATE_TYPES } from './content.ts'
 import type { RoomEvent } from './event.ts'
-import { applyEvent, stateEvent, stateEvents } from './state.ts'
+import { applyEvent, stateEvent, stateEvents, withoutEvent } from './state.ts'
 import type { RoomState } from './state.ts'
 
 /**
@@ -31,8 +31,16 @@ const OF_MEMBERS: ReadonlySet<string> = new Set([STATE_TYPES.member, STATE_TYPES
  * else's standing hangs on it, and otherwise only where the rest of the state no longer allows what is known, as
  * after resolution took back what an overruled event had made possible (Room state §8.13). So a node can't bring
  * back who was removed by showing what was before.
+ *
+ * `lapsed`: under whose keys nothing is current any more, whatever else `told` leaves out (`OpenedState`).
  */
-export function reconcile(known: RoomState, told: RoomState, given: Given): RoomState {
+export function reconcile(
+  known: RoomState,
+  told: RoomState,
+  given: Given,
+  lapsed: readonly RoomEvent[] = [],
+): RoomState {
+  const gone = new Set(lapsed.map(keyOf))
   let merged = known
   for (const event of stateEvents(told)) {
     const before = current(merged, event)
@@ -44,9 +52,16 @@ export function reconcile(known: RoomState, told: RoomState, given: Given): Room
     for (const event of stateEvents(merged)) {
       const { type } = event.header
       const said = current(told, event)
-      if (said === undefined ? !isMissing(type, given) : said.id === event.id) continue
-      const otherwise = said === undefined ? without(merged, event) : applyEvent(merged, said)
-      if (RULING.has(type) && checkAuth(event, otherwise).ok) continue
+      if (
+        said === undefined
+          ? !gone.has(keyOf(event)) && !isMissing(event, given)
+          : said.id === event.id
+      )
+        continue
+      const otherwise = said === undefined ? withoutEvent(merged, event) : applyEvent(merged, said)
+      // The strictest rule is the one that holds where there is none.
+      const asked = said !== undefined || type !== STATE_TYPES.joinRules
+      if (asked && RULING.has(type) && checkAuth(event, otherwise).ok) continue
       merged = otherwise
       changed = true
     }
@@ -58,14 +73,16 @@ function current(state: RoomState, { header }: RoomEvent): RoomEvent | undefined
   return stateEvent(state, header.type, header.state_key ?? '')
 }
 
-function without(state: RoomState, { header }: RoomEvent): RoomState {
-  const ofType = new Map(state.events.get(header.type))
-  ofType.delete(header.state_key ?? '')
-  return { events: new Map([...state.events, [header.type, ofType]]) }
+function keyOf({ header }: RoomEvent): string {
+  return `${header.type} ${header.state_key ?? ''}`
 }
 
-/** Whether a key that a bundle does not have is one that the room does not have. */
-function isMissing(type: string, given: Given): boolean {
+/**
+ * Whether a key that a bundle does not have is one that the room does not have. Power levels fall with the first of
+ * them only; whether those still hold can't be asked where they are not shown.
+ */
+function isMissing({ header: { type, replaces } }: RoomEvent, given: Given): boolean {
+  if (type === STATE_TYPES.power && replaces !== null) return false
   return given === 'all' || (given === 'part' && !OF_MEMBERS.has(type))
 }
 

@@ -5,12 +5,10 @@ import {
   banBody,
   inviteBody,
   joinBody,
-  joinRulesBody,
   kickBody,
   leaveBody,
   memberPowerBody,
   nameBody,
-  powerBody,
   topicBody,
 } from './builders.ts'
 import type { StateBody } from './builders.ts'
@@ -27,30 +25,25 @@ import {
   stateEvent,
   stateEvents,
   stateOf,
-  userIdOf,
 } from './state.ts'
 import type { RoomState } from './state.ts'
 import {
   act,
   advanceManifest,
-  attempt,
-  bringIn,
   copyOf,
   createLab,
   createReplica,
-  foundRoom,
   place,
   quickCrypto,
   receive,
-  rosterEvent,
   say,
-  sealMessage,
   sealState,
   setRoster,
   stateNow,
   sync,
 } from './testing/lab.ts'
-import type { Lab, Person, Replica } from './testing/lab.ts'
+import type { Person, Replica } from './testing/lab.ts'
+import { move, newRoom, play } from './testing/histories.ts'
 
 function ids(state: RoomState): string[] {
   return stateEvents(state).map((event) => event.id)
@@ -100,19 +93,6 @@ function replayEverything(replica: Replica): RoomState {
     (state, event) => (checkAuth(event, state).ok ? applyEvent(state, event) : state),
     emptyState,
   )
-}
-
-function newRoom(lab: Lab) {
-  const alice = lab.person('alice', 'a.example')
-  const admin = lab.person('admin', 'b.example')
-  const mod = lab.person('mod', 'c.example')
-  const bob = lab.person('bob', 'a.example')
-  const carol = lab.person('carol', 'c.example')
-  const room = foundRoom(lab, alice, { events: { 'e.room.power': 50 } })
-  for (const person of [admin, mod, bob]) bringIn(room, alice, person)
-  act(room, alice, memberPowerBody(stateNow(room), admin.member, 100))
-  act(room, alice, memberPowerBody(stateNow(room), mod.member, 50))
-  return { room, alice, admin, mod, bob, carol }
 }
 
 describe('a line of events', () => {
@@ -436,81 +416,6 @@ function backdated(
   return event
 }
 
-const move = fc.record({
-  replica: fc.nat(2),
-  actor: fc.nat(5),
-  target: fc.nat(5),
-  what: fc.nat(14),
-  level: fc.constantFrom(0, 10, 50, 100),
-})
-type Move = typeof move extends fc.Arbitrary<infer T> ? T : never
-
-const begun = newRoom(createLab(quickCrypto))
-const beginning = begun.room.lab.now
-
-/** Three copies drift apart and meet again as the moves say; the result: everything there is. */
-function play(moves: readonly Move[]): Replica {
-  const { alice, admin, mod, bob, carol } = begun
-  const { lab } = begun.room
-  lab.now = beginning
-  const dave = lab.person('dave', 'd.example')
-  const people = [alice, admin, mod, bob, carol, dave].map((person) => ({ ...person }))
-  const room = copyOf(begun.room)
-  const replicas = [room, copyOf(room), copyOf(room)]
-  for (const { replica: at, actor, target, what, level } of moves) {
-    const replica = replicas[at]
-    const [person, other] = [people[actor], people[target]]
-    if (replica === undefined || person === undefined || other === undefined) continue
-    const state = stateNow(replica)
-    if (what < 2) sync(replica, replicas[level % 3] ?? replica)
-    else if (what === 14)
-      receive(replica, place(replica, sealMessage(lab, person, state), person.server))
-    else if (what === 2) {
-      const own = { ...person }
-      advanceManifest(own)
-      if (receive(replica, rosterEvent(replica, own)).ok) advanceManifest(person)
-    } else {
-      const body = bodyOf(what, state, person, other, level)
-      if (body !== null) receive(replica, attempt(replica, person, body))
-      if (what === 4) receive(replica, rosterEvent(replica, other))
-    }
-  }
-  for (const other of replicas) sync(room, other)
-  return room
-}
-
-function bodyOf(
-  what: number,
-  state: RoomState,
-  person: Person,
-  other: Person,
-  level: number,
-): StateBody | null {
-  switch (what) {
-    case 3:
-      return joinBody(person.member, person.userId)
-    case 4:
-      return inviteBody(other.member, other.userId)
-    case 5:
-      return leaveBody(person.member, person.userId)
-    case 6:
-      return userIdOf(state, other.member) === undefined ? null : kickBody(state, other.member)
-    case 7:
-      return userIdOf(state, other.member) === undefined ? null : banBody(state, other.member)
-    case 8:
-    case 9:
-      return memberPowerBody(state, other.member, level)
-    case 10:
-      return powerBody({ ...powerLevels(state), invite: level, events: { 'e.room.power': 50 } })
-    case 11:
-      return joinRulesBody(level === 0 ? 'public' : 'invite')
-    case 12:
-      return nameBody(`name ${level}`)
-    default:
-      return topicBody(`topic ${level}`)
-  }
-}
-
 /** The same events in another order in which parents come first. */
 function shuffled(replica: Replica, choices: readonly number[]): Replica {
   const copy = createReplica(replica.lab)
@@ -528,12 +433,14 @@ function shuffled(replica: Replica, choices: readonly number[]): Replica {
 }
 
 describe('any history', () => {
+  const begun = newRoom(createLab(quickCrypto))
+
   it('resolves alike in every order of delivery and as the replay of everything, its creator in place', () => {
     let branched = 0
     const choices = fc.array(fc.nat(1000), { minLength: 1, maxLength: 40 })
     fc.assert(
       fc.property(fc.array(move, { minLength: 5, maxLength: 30 }), choices, (moves, order) => {
-        const replica = play(moves)
+        const replica = play(begun, moves)
         if (replica.extremities.length > 1) branched++
         const expected = ids(stateNow(replica))
         expect(ids(stateNow(shuffled(replica, order)))).toEqual(expected)

@@ -74,6 +74,13 @@ export function applyEvent(state: RoomState, event: RoomEvent): RoomState {
   return { events: new Map(state.events).set(type, ofType) }
 }
 
+/** The state with nothing under the event's key. */
+export function withoutEvent(state: RoomState, { header }: RoomEvent): RoomState {
+  const ofType = new Map(state.events.get(header.type))
+  ofType.delete(header.state_key ?? '')
+  return { events: new Map(state.events).set(header.type, ofType) }
+}
+
 export function stateOf(events: Iterable<RoomEvent>): RoomState {
   let state = emptyState
   for (const event of events) state = applyEvent(state, event)

@@ -424,6 +424,11 @@ export const en = {
   'notice.renamed': '{by} named this conversation “{name}”',
   'notice.topic': '{by} set the topic: {topic}',
   'notice.power': '{by} changed who may do what',
+  'notice.role.admin': '{by} made {who} an admin',
+  'notice.role.moderator': '{by} made {who} a moderator',
+  'notice.role.member': '{by} made {who} an ordinary member',
+  'notice.returned':
+    '{who} is in this conversation again. Your server says that nobody was allowed to remove them.',
   'notice.device_added': '{who} uses a new device: {device}',
   'notice.device_removed': '{who} no longer uses {device}',
   'notice.identity_reset':

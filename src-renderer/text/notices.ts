@@ -10,6 +10,7 @@ export function noticeText({ notice }: NoticeItem): string {
       return t(`notice.${notice.what}`, { by: notice.by })
     case 'joined':
     case 'left':
+    case 'returned':
     case 'declined':
     case 'identity_reset':
     case 'fork':
@@ -26,6 +27,8 @@ export function noticeText({ notice }: NoticeItem): string {
       const told = t(`notice.${notice.what}`, { who: notice.who, by: notice.by })
       return notice.reason ? t('notice.because', { told, reason: notice.reason }) : told
     }
+    case 'role':
+      return t(`notice.role.${notice.role}`, { who: notice.who, by: notice.by })
     case 'join_rule':
       return t(`notice.join_rule.${notice.rule}`, { by: notice.by })
     case 'renamed':
@@ -44,4 +47,4 @@ export function noticeText({ notice }: NoticeItem): string {
 
 /** Notices that ask for a second look; the rest is quiet. */
 export const noticeIsSerious = ({ notice }: NoticeItem): boolean =>
-  notice.what === 'identity_reset' || notice.what === 'fork' || notice.what === 'refused'
+  ['identity_reset', 'fork', 'refused', 'returned'].includes(notice.what)

@@ -102,6 +102,10 @@ export type MessageItem = z.infer<typeof messageItemSchema>
 export const joinRuleSchema = z.enum(['invite', 'knock', 'public'])
 export type JoinRule = z.infer<typeof joinRuleSchema>
 
+/** What somebody may be made; who has started a room stays its creator. */
+export const roleSchema = z.enum(['admin', 'moderator', 'member'])
+export type Role = z.infer<typeof roleSchema>
+
 /** What the one who did it has said about it; absent or empty: nothing. */
 const reason = shortText.optional()
 
@@ -126,6 +130,9 @@ export const noticeItemSchema = z.object({
     z.object({ what: z.literal('renamed'), by: shortText, name: shortText }),
     z.object({ what: z.literal('topic'), by: shortText, topic: text }),
     z.object({ what: z.literal('power'), by: shortText }),
+    z.object({ what: z.literal('role'), who: shortText, by: shortText, role: roleSchema }),
+    // The own node says that having removed them did not hold.
+    z.object({ what: z.literal('returned'), who: shortText }),
     z.object({ what: z.literal('device_added'), who: shortText, device: shortText }),
     z.object({ what: z.literal('device_removed'), who: shortText, device: shortText }),
     z.object({ what: z.literal('identity_reset'), who: shortText }),
@@ -210,10 +217,6 @@ export const memberDeviceSchema = z.object({
   keyDigest: shortText,
 })
 export type MemberDevice = z.infer<typeof memberDeviceSchema>
-
-/** What somebody may be made; who has started a room stays its creator. */
-export const roleSchema = z.enum(['admin', 'moderator', 'member'])
-export type Role = z.infer<typeof roleSchema>
 
 export const memberSchema = z.object({
   id,

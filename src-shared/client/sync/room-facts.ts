@@ -1,7 +1,9 @@
 /** What a room's verified state says about its summary, and which state events are told in the timeline. */
 import {
+  applyEvent,
   canInvite,
   creation,
+  isOlder,
   members,
   membershipOf,
   readContent,
@@ -11,9 +13,13 @@ import {
   userIdOf,
 } from '../../protocol/index.ts'
 import type { RoomEvent, RoomState } from '../../protocol/index.ts'
+import { roleOf } from '../rooms/roles.ts'
 import { newRoomEntry } from '../rooms/room-list.ts'
 import type { RoomEntry } from '../rooms/room-records.ts'
 import type { StoredNotice } from '../timeline/stored-item.ts'
+
+/** More new roles at once are told as one change. */
+const MAX_ROLES_TOLD = 5
 
 /** The summary as the state has it; what the state does not say is kept. `before` null: first sight. */
 export function describeRoom(
@@ -174,10 +180,34 @@ function tell(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {
       return event.header.replaces === null ? [] : [{ what: 'join_rule', by, rule }]
     }
     case STATE_TYPES.power:
-      return event.header.replaces === null ? [] : [{ what: 'power', by }]
+      return event.header.replaces === null ? [] : tellPower(event, before)
     default:
       return []
   }
+}
+
+/** Who has another role by it; something else about power where nobody has. */
+function tellPower(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {
+  const by = event.header.member
+  const after = applyEvent(before, event)
+  const roles = members(after).flatMap(({ member: who }): StoredNotice['notice'][] => {
+    const role = roleOf(after, who)
+    return role === 'creator' || role === roleOf(before, who)
+      ? []
+      : [{ what: 'role', who, by, role }]
+  })
+  return roles.length > 0 && roles.length <= MAX_ROLES_TOLD ? roles : [{ what: 'power', by }]
+}
+
+/** Those whose removal, known in `before`, no longer stands in `after`, though they have done nothing since. */
+export function returnedBetween(before: RoomState, after: RoomState): string[] {
+  return members(after).flatMap(({ member }) => {
+    const was = stateEvent(before, STATE_TYPES.member, member)
+    const is = stateEvent(after, STATE_TYPES.member, member)
+    if (was === undefined || is === undefined || was.header.member === member) return []
+    const out = ['leave', 'ban'].includes(membershipOf(before, member) ?? '')
+    return out && membershipOf(after, member) === 'join' && isOlder(is, was) ? [member] : []
+  })
 }
 
 function tellMembership(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {

@@ -92,7 +92,8 @@ export function mayReturn(event: RoomEvent, state: RoomState): boolean {
   return !RULING.has(event.header.type) || now === undefined || !isOlder(event, now)
 }
 
-function isOlder(event: RoomEvent, than: RoomEvent): boolean {
+/** Of two events under one key (Room state §8.13, 1). */
+export function isOlder(event: RoomEvent, than: RoomEvent): boolean {
   if (than.header.replaces === event.envelopeId) return true
   return event.pdu.event.origin_ts < than.pdu.event.origin_ts
 }

@@ -469,7 +469,7 @@ async function restatements(db: Db): Promise<void> {
 async function lapsedAtInvites(db: Db): Promise<void> {
   await db.schema
     .alterTable('remote_invites')
-    .addColumn('lapsed', 'text', (c) => c.notNull().defaultTo('[]'))
+    .addColumn('lapsed', textType(db), (c) => c.notNull().defaultTo('[]'))
     .execute()
 }
 

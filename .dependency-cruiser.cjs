@@ -40,11 +40,11 @@ module.exports = {
       name: `enter-${folder}-through-index`,
       severity: 'error',
       comment:
-        'a folder of src-shared is entered through its index.ts only (its testing/ folder by tests)',
+        'a folder of src-shared is entered through its index.ts only (its testing/ folders by tests)',
       from: { pathNot: `(^src-shared/${folder}/)` },
       to: {
         path: `^src-shared/${folder}/`,
-        pathNot: `^src-shared/${folder}/(index\\.ts$|testing/)`,
+        pathNot: `^src-shared/${folder}/(index\\.ts$|testing/|[a-z-]+/testing/)`,
       },
     })),
     {

@@ -9,6 +9,7 @@ export interface NodeProcess {
   /** Where other nodes reach it; null: nowhere. */
   readonly federationUrl: string | null
   readonly serverName: string
+  readonly pid: number
   readonly output: () => string
   /** Resolves when the process is gone; its exit code, or null after a signal. */
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>
@@ -55,6 +56,7 @@ export async function startProcess(
     url: listening,
     federationUrl: /other nodes on (\S+)/.exec(output)?.[1] ?? null,
     serverName,
+    pid: child.pid ?? 0,
     output: () => output,
     kill: (signal) => end(child, signal),
   }

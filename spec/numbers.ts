@@ -17,6 +17,7 @@ import {
   syncStream,
 } from '../src-shared/api/index.ts'
 import { limits } from '../src-homeserver/config.ts'
+import { MAX_MARKS } from '../src-homeserver/federation/json-size.ts'
 import { FREE_PAGES, LEAST_TOLD, MAX_FETCHED } from '../src-homeserver/federation/fetch-budget.ts'
 import { fixtures } from '../fixtures/store.ts'
 
@@ -412,6 +413,7 @@ export function quantities(): readonly Quantity[] {
     say('15.5', '(at most #)', MAX_INVITE_STATE),
     say('15.7', 'At most # events', MAX_EVENTS),
     say('15.7', 'or # MiB', kept('src-homeserver/federation/missing.ts', 'ANSWER_BYTES'), mib),
+    say('15.8', 'more than # commas and opening brackets', MAX_MARKS),
     say('15.8', 'At most # wraps', MAX_PAIRWISE_DEVICES),
     say('15.8', '# ends of a room', kept('src-homeserver/federation/judge.ts', 'MAX_ENDS')),
     say('15.8', '# events are looked at', kept('src-homeserver/federation/missing.ts', 'MAX_SCAN')),

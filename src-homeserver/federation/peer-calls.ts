@@ -34,6 +34,7 @@ import { isAdmitted } from './admission.ts'
 import type { Directory } from './directory.ts'
 import { ExchangeError } from './exchange.ts'
 import type { Exchange, ExchangeCode } from './exchange.ts'
+import { holdsTooMuch } from './json-size.ts'
 import { createVersionBook } from './versions.ts'
 
 export type PeerErrorCode =
@@ -187,6 +188,7 @@ export function createPeerCalls(parts: PeerCallParts): PeerCalls {
 }
 
 function read(bytes: Uint8Array, most: number): JsonObject {
+  if (holdsTooMuch(bytes)) throw new PeerError('bad_answer')
   try {
     const json = parseJson(bytes, { maxBytes: most })
     if (isJsonObject(json)) return json

@@ -15,6 +15,7 @@ import { answerError, sendJson } from '../http/answers.ts'
 import { createQuota } from '../quota.ts'
 import type { Certificate } from './certificate.ts'
 import { registerDiscovery } from './discovery.ts'
+import { holdsTooMuch } from './json-size.ts'
 import type { PeerCall } from './peer-call.ts'
 import { peerRoutes } from './peer-routes.ts'
 import { createRequestGuard } from './request-guard.ts'
@@ -155,6 +156,7 @@ function readCall(
 }
 
 function parseObject({ guards }: Context, bytes: Uint8Array): JsonObject {
+  if (holdsTooMuch(bytes)) throw new ApiError('M_TOO_LARGE')
   try {
     const json = parseJson(bytes, { maxBytes: bytes.length })
     if (isJsonObject(json)) return json

@@ -117,6 +117,8 @@ describe('two people on two nodes', () => {
       historyVisibility: 'joined',
       invite: [],
     })
+    // What one may do in it is known once the node has told of it.
+    await until(async () => (await ada.engine.details(room)).members.length === 1)
     const link = await ada.engine.roomLink(room)
     await expect(ben.engine.lookUpRoom(link)).rejects.toMatchObject({ code: 'unknown_room' })
     await ada.engine.setJoinRule(room, 'knock')

@@ -43,10 +43,14 @@ import { crypto, random } from '../conformance/device.ts'
 class Meddler {
   onAnswer: (path: string, json: Record<string, unknown>) => void = () => undefined
   onRequest: (request: HttpRequest) => void = () => undefined
+  /** Whether a request is refused as by a node that sees other members, whatever the real one would say. */
+  mismatch: (path: string) => boolean = () => false
 
   readonly wrap = (real: Transport): Transport => ({
     request: async (request, cancel) => {
       this.onRequest(request)
+      if (this.mismatch(request.path))
+        return { status: 409, body: toUtf8('{"errcode":"E_ROSTER_MISMATCH","error":""}') }
       const response = await real.request(request, cancel)
       if (response.status !== 200 || response.body.length === 0) return response
       const json = JSON.parse(fromUtf8(response.body)) as Record<string, unknown>
@@ -99,6 +103,14 @@ async function refusals(user: TestUser): Promise<string[]> {
 async function events(): Promise<RoomEvent[]> {
   const current = await node.context.storage.read((tx) => node.context.roomStates.current(tx, room))
   return [...(current?.state.events.values() ?? [])].flatMap((ofType) => [...ofType.values()])
+}
+
+/** What the node would tell of the room to somebody new. */
+async function bundle(): Promise<readonly Pdu[]> {
+  const told = await node.context.storage.read(async (tx) =>
+    stateBundle(tx, room, await tx.streams.head(), 'whole'),
+  )
+  return told.events
 }
 
 function pduFor(
@@ -170,12 +182,10 @@ describe('a homeserver that lies', () => {
   })
 
   it('says of power, members and creation that they are no more: nobody believes it', async () => {
-    const known = await node.context.storage.read(async (tx) =>
-      stateBundle(tx, room, await tx.streams.head(), 'whole'),
-    )
+    const known = await bundle()
     const ids = (await events()).map(({ id }) => id)
     server.inRoom(room, (delta) => {
-      delta.state = known.events
+      delta.state = [...known]
       delta.lapsed = ids
     })
     await say(ada, room, 'second')
@@ -188,16 +198,62 @@ describe('a homeserver that lies', () => {
     await until(async () => (await texts(ada, room)).includes('third'))
   })
 
+  it('brings back who was removed by somebody who has gone since, as if to let one send: that is told', async () => {
+    const [bea, cleo] = [await newUser(node, 'bea'), await newUser(node, 'cleo')]
+    users.push(bea, cleo)
+    const others = [ben, bea, cleo]
+    const group = await ada.engine.createGroup({
+      name: 'Garden',
+      topic: '',
+      historyVisibility: 'joined',
+      invite: others.map(({ engine }) => engine.view().userId),
+    })
+    room = group.room
+    for (const { engine } of others) {
+      await until(() => engine.roomList().some(({ id }) => id === room))
+      await engine.accept(room)
+    }
+    const counts = (count: number) => () =>
+      [ada, ben].every(({ engine }) =>
+        engine.roomList().some(({ id, memberCount }) => id === room && memberCount === count),
+      )
+    await until(counts(4))
+    await ada.engine.setRole(room, bea.engine.account, 'moderator')
+    const mayRemove = async () =>
+      (await bea.engine.details(room)).members.some(({ can }) => can.remove)
+    await until(mayRemove)
+    const before = await bundle()
+    const joined = (await events()).find(
+      ({ header: { type, state_key: key } }) =>
+        type === 'e.room.member' && key === cleo.engine.account,
+    )
+    await bea.engine.removeMember(room, cleo.engine.account, '')
+    await until(counts(3))
+    await ada.engine.removeMember(room, bea.engine.account, '')
+    await until(counts(2))
+    const after = await bundle()
+
+    server.mismatch = (path) => path.includes('/send/')
+    server.onAnswer = (path, json) => {
+      if (path.endsWith('/state')) json['events'] = [...before, ...after, joined?.pdu]
+    }
+    await say(ben, room, 'to whom?')
+    const back = async () =>
+      (await timeline(ben, room)).flatMap((item) =>
+        item.kind === 'notice' && item.notice.what === 'returned' ? [item.notice.who] : [],
+      )
+    await until(async () => (await back()).length > 0)
+    expect(await back()).toEqual(['CLEO'])
+  })
+
   it('tells the state anew: an older name is believed, and stays until there is another', async () => {
     const shown = () => ben.engine.roomList().find(({ id }) => id === room)?.name
-    const old = await node.context.storage.read(async (tx) =>
-      stateBundle(tx, room, await tx.streams.head(), 'whole'),
-    )
+    const old = await bundle()
     const before = shown()
     await ada.engine.rename(room, 'Tea')
     await until(() => shown() === 'Tea')
     server.inRoom(room, (delta) => {
-      delta.state = old.events
+      delta.state = [...old]
     })
     await say(ada, room, 'second')
     await until(async () => (await texts(ben, room)).includes('second'))

@@ -428,7 +428,7 @@ export const en = {
   'notice.role.moderator': '{by} made {who} a moderator',
   'notice.role.member': '{by} made {who} an ordinary member',
   'notice.returned':
-    '{who} is in this conversation again. Your server says that nobody was allowed to remove them.',
+    '{who} is in this conversation again. Your server says that removing them did not count.',
   'notice.device_added': '{who} uses a new device: {device}',
   'notice.device_removed': '{who} no longer uses {device}',
   'notice.identity_reset':

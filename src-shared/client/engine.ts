@@ -70,12 +70,12 @@ export async function buildEngine(base: Foundation, account: AccountRecord): Pro
   const toDeviceQueue = new ToDeviceQueue(ctx, contacts, sessions)
   const repair = new SessionRepair(ctx, sessions, toDeviceQueue)
   const rooms = new RoomList(publish)
+  const timeline = new Timeline(ctx, rooms)
   const originKeys = new OriginKeyBook(ctx)
-  const states = new RoomStates(ctx, originKeys)
+  const states = new RoomStates(ctx, originKeys, timeline)
   const farServers = new FarServers(ctx, publish, async (room) =>
     hasFarMembers(await states.get(db, room), me.serverName),
   )
-  const timeline = new Timeline(ctx, rooms)
   const reader = new MessageReader(ctx, contacts, rooms, timeline)
   const receipts = new Receipts(ctx, contacts, timeline)
   const keyRequests = new KeyRequests(ctx, {

@@ -18,6 +18,9 @@ import type { Context } from '../context.ts'
 import { EngineError } from '../errors.ts'
 import type { OriginKeyBook } from './origin-keys.ts'
 import type { Reader, Step } from '../store/database.ts'
+import type { StoredNotice } from '../timeline/stored-item.ts'
+import type { Timeline } from '../timeline/timeline.ts'
+import { returnedBetween } from './returned.ts'
 import { ownChainKey, ownChainRecord, roomStateRecord } from './room-records.ts'
 import type { RoomStateRecord } from './room-records.ts'
 
@@ -31,11 +34,13 @@ export interface Told {
 export class RoomStates {
   readonly #ctx: Context
   readonly #keys: OriginKeyBook
+  readonly #timeline: Timeline
   readonly #states = new WeakMap<RoomStateRecord, RoomState>()
 
-  constructor(ctx: Context, keys: OriginKeyBook) {
+  constructor(ctx: Context, keys: OriginKeyBook, timeline: Timeline) {
     this.#ctx = ctx
     this.#keys = keys
+    this.#timeline = timeline
   }
 
   /** The empty state for a room that is not known. */
@@ -53,7 +58,10 @@ export class RoomStates {
     })
   }
 
-  /** Verifies a bundle of state events and brings what is known into line with it. */
+  /**
+   * Verifies a bundle of state events and brings what is known into line with it. Whom that brings back on the node's
+   * word alone is told, whatever the bundle was asked for.
+   */
   async adopt(step: Step, room: string, bundle: Told, given: Given): Promise<RoomState> {
     const opened = await this.verify(step, room, bundle)
     const known = await this.get(step, room)
@@ -66,6 +74,11 @@ export class RoomStates {
           : given
     const merged = reconcile(known, opened.state, told, opened.lapsed)
     this.put(step, room, merged)
+    const { clock, newId } = this.#ctx
+    const back = returnedBetween(known, merged).map((who): StoredNotice => {
+      return { kind: 'notice', key: newId(), ts: clock.now(), notice: { what: 'returned', who } }
+    })
+    await this.#timeline.append(step, room, back)
     return merged
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatRoomId, toBase64Url } from '../../protocol/index.ts'
 import { Contacts } from '../devices/contacts.ts'
+import { Timeline } from '../timeline/timeline.ts'
 import { bench } from '../testing/bench.ts'
 import { OriginKeyBook } from './origin-keys.ts'
 import { newRoomEntry, RoomList } from './room-list.ts'
@@ -11,7 +12,7 @@ import { TypingNotices } from './typing.ts'
 async function writer(more: Partial<RoomEntry> = {}) {
   const { ctx, node, clock } = bench()
   const rooms = new RoomList(ctx.publish)
-  const states = new RoomStates(ctx, new OriginKeyBook(ctx))
+  const states = new RoomStates(ctx, new OriginKeyBook(ctx), new Timeline(ctx, rooms))
   const typing = new TypingNotices(ctx, { contacts: new Contacts(ctx), rooms, states })
   const room = formatRoomId(toBase64Url(ctx.random(32)), 'a.test')
   const fields = { id: room, kind: 'group', visibility: 'private', membership: 'join' } as const

@@ -11,11 +11,11 @@ import type { Context } from '../context.ts'
 import { EngineError } from '../errors.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import type { Step } from '../store/database.ts'
-import type { StoredItem, StoredMessage, StoredNotice } from '../timeline/stored-item.ts'
+import type { StoredItem, StoredMessage } from '../timeline/stored-item.ts'
 import type { TimelineGap } from '../timeline/timeline.ts'
 import { Acquaintance } from './acquaintance.ts'
 import { History } from './history.ts'
-import { beginningOf, describeRoom, returnedBetween } from './room-facts.ts'
+import { beginningOf, describeRoom } from './room-facts.ts'
 import type { Told } from '../rooms/room-states.ts'
 import { RoomIntake } from './room-intake.ts'
 import type { RoomIntakeParts, Taken } from './room-intake.ts'
@@ -303,16 +303,10 @@ export class Intake {
   }
 
   async #adopt(step: Step, room: string, told: Told, given: Given): Promise<void> {
-    const { states, rooms, timeline } = this.#parts
-    const known = await states.get(step, room)
+    const { states, rooms } = this.#parts
     const state = await states.adopt(step, room, told, given)
     // Nothing of it could be verified: there is no such room here.
     if (creation(state) === null) return
-    const back = returnedBetween(known, state).map((who): StoredNotice => {
-      const { clock, newId } = this.#ctx
-      return { kind: 'notice', key: newId(), ts: clock.now(), notice: { what: 'returned', who } }
-    })
-    if (back.length > 0) await timeline.append(step, room, back)
     const before = await rooms.get(step, room)
     const described = describeRoom(room, state, this.#ctx.me.member, before)
     await rooms.put(step, await this.#people.named(step, { ...described, creating: false }))

@@ -1,25 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import {
-  applyEvent,
-  kickBody,
-  leaveBody,
-  memberPowerBody,
-  membershipOf,
-  powerBody,
-  powerLevels,
-  reconcile,
-  stateEvent,
-} from '../../protocol/index.ts'
+import { memberPowerBody, powerBody, powerLevels } from '../../protocol/index.ts'
 import {
   act,
-  advanceManifest,
   bringIn,
   createLab,
   foundRoom,
   quickCrypto,
   stateNow,
 } from '../../protocol/room/testing/lab.ts'
-import { noticesOf, returnedBetween } from './room-facts.ts'
+import { noticesOf } from './room-facts.ts'
 
 /** Alice made the room; Bob is a moderator, Carol a member. */
 function scene() {
@@ -59,32 +48,5 @@ describe('what is told of power', () => {
         { what: 'role', who: carol.member, by, role: 'moderator' },
       ].sort((a, b) => (a.who < b.who ? -1 : 1)),
     )
-  })
-})
-
-describe('who is in a room again', () => {
-  it('is found where the node says that a removal never held', () => {
-    const { alice, bob, carol, room } = scene()
-    const was = stateEvent(stateNow(room), 'e.room.member', carol.member)
-    act(room, bob, kickBody(stateNow(room), carol.member))
-    act(room, alice, memberPowerBody(stateNow(room), bob.member, 0))
-    const known = stateNow(room)
-    if (was === undefined) throw new Error('Carol was never there')
-    // Who removed her has no power any more: from here it can't be told from what resolution does.
-    const merged = reconcile(known, applyEvent(known, was), 'all')
-    expect(membershipOf(merged, carol.member)).toBe('join')
-    expect(returnedBetween(known, merged)).toEqual([carol.member])
-  })
-
-  it('is nobody who comes back by an invitation, or had left', () => {
-    const { alice, bob, carol, room } = scene()
-    act(room, bob, kickBody(stateNow(room), carol.member))
-    act(room, bob, leaveBody(bob.member, bob.userId))
-    const known = stateNow(room)
-    for (const one of [bob, carol]) {
-      advanceManifest(one)
-      bringIn(room, alice, one)
-    }
-    expect(returnedBetween(known, stateNow(room))).toEqual([])
   })
 })

@@ -3,7 +3,6 @@ import {
   applyEvent,
   canInvite,
   creation,
-  isOlder,
   members,
   membershipOf,
   readContent,
@@ -197,17 +196,6 @@ function tellPower(event: RoomEvent, before: RoomState): StoredNotice['notice'][
       : [{ what: 'role', who, by, role }]
   })
   return roles.length > 0 && roles.length <= MAX_ROLES_TOLD ? roles : [{ what: 'power', by }]
-}
-
-/** Those whose removal, known in `before`, no longer stands in `after`, though they have done nothing since. */
-export function returnedBetween(before: RoomState, after: RoomState): string[] {
-  return members(after).flatMap(({ member }) => {
-    const was = stateEvent(before, STATE_TYPES.member, member)
-    const is = stateEvent(after, STATE_TYPES.member, member)
-    if (was === undefined || is === undefined || was.header.member === member) return []
-    const out = ['leave', 'ban'].includes(membershipOf(before, member) ?? '')
-    return out && membershipOf(after, member) === 'join' && isOlder(is, was) ? [member] : []
-  })
 }
 
 function tellMembership(event: RoomEvent, before: RoomState): StoredNotice['notice'][] {

@@ -30,7 +30,7 @@ const OF_MEMBERS: ReadonlySet<string> = new Set([STATE_TYPES.member, STATE_TYPES
  * The newer of two under each key first. Then what the node says is older, or not there: it is taken where nobody
  * else's standing hangs on it, and otherwise only where the rest of the state no longer allows what is known, as
  * after resolution took back what an overruled event had made possible (Room state §8.13). So a node can't bring
- * back who was removed by showing what was before.
+ * back who was removed by showing what was before, as long as whoever removed them could still do so.
  *
  * `lapsed`: under whose keys nothing is current any more, whatever else `told` leaves out (`OpenedState`).
  */
